@@ -15,6 +15,11 @@ from datetime import datetime
 from enum import StrEnum
 
 
+def gettext_noop(message: str) -> str:
+    """Mark a text for the translation catalogue; pages translate it when they show it."""
+    return message
+
+
 class Kind(StrEnum):
     """How a metric is computed from per-unit sums."""
 

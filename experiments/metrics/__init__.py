@@ -1,0 +1,1 @@
+"""What is measured: metric definitions, built in and made by users (pure)."""

@@ -1,0 +1,7 @@
+"""The records of this domain."""
+
+from experiments.models.analysis import Analysis
+from experiments.models.experiment import Arm, Experiment, ExperimentMetric, State
+from experiments.models.metric import Metric
+
+__all__ = ["Analysis", "Arm", "Experiment", "ExperimentMetric", "Metric", "State"]

@@ -1,0 +1,147 @@
+"""The life of an experiment: draft → running → stopped → decided. Each step is one conditional update."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from experiments.contracts import PlannedArm, Role, Scale, Unit
+from experiments.errors import IllegalTransition, InvalidInput
+from experiments.models import Arm, Experiment, ExperimentMetric, State
+from experiments.models.experiment import Outcome
+from experiments.selectors import find_experiment, metric_definitions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An experiment as somebody sets it up. The first arm is the control; at most one metric is primary."""
+
+    key: str
+    name: str
+    arms: tuple[PlannedArm, ...]
+    metrics: tuple[tuple[str, Role], ...]
+    unit: Unit = Unit.USER
+    hypothesis: str = ""
+    unit_note: str = ""
+    alpha: float = 0.05
+    currency: str = ""
+    planned_start: datetime | None = None
+    planned_end: datetime | None = None
+    planned_units: int | None = None
+    simulated: bool = False
+    truth: dict[str, float] = field(default_factory=dict)
+
+
+def create(draft: Draft, *, created_by: str = "") -> Experiment:
+    """Write a draft with its arms and metrics, whole or not at all. Raises InvalidInput."""
+    _check(draft)
+    experiment = Experiment(
+        key=draft.key,
+        name=draft.name,
+        hypothesis=draft.hypothesis,
+        unit=draft.unit.value,
+        unit_note=draft.unit_note,
+        alpha=draft.alpha,
+        currency=draft.currency,
+        planned_start=draft.planned_start,
+        planned_end=draft.planned_end,
+        planned_units=draft.planned_units,
+        simulated=draft.simulated,
+        truth=draft.truth,
+        created_by=created_by,
+    )
+    arms = [_arm(experiment, position, arm) for position, arm in enumerate(draft.arms)]
+    metrics = [
+        ExperimentMetric(experiment=experiment, metric_key=key, role=role.value, position=position)
+        for position, (key, role) in enumerate(draft.metrics)
+    ]
+    with transaction.atomic():
+        for record in (experiment, *arms, *metrics):
+            _validate(record)
+            record.save()
+    return experiment
+
+
+def start(key: str, *, at: datetime | None = None) -> Experiment:
+    """Start a draft. From here on arms, weights and metrics stay as they are. Raises IllegalTransition."""
+    return _move(key, State.DRAFT, State.RUNNING, started_at=at or timezone.now())
+
+
+def stop(key: str, *, at: datetime | None = None) -> Experiment:
+    """Stop a running experiment: later events do not count. Raises IllegalTransition, InvalidInput."""
+    moment = at or timezone.now()
+    started_at = find_experiment(key).started_at
+    if started_at and moment <= started_at:
+        raise InvalidInput("stopped_at", f"{moment.isoformat()} must be after the start, {started_at.isoformat()}")
+    return _move(key, State.RUNNING, State.STOPPED, stopped_at=moment)
+
+
+def decide(key: str, *, outcome: str, reason: str) -> Experiment:
+    """Record what people decided about a stopped experiment. Raises IllegalTransition, InvalidInput."""
+    if outcome not in Outcome.values:
+        raise InvalidInput("outcome", f"{outcome!r} must be one of {', '.join(Outcome.values)}")
+    if not reason.strip():
+        raise InvalidInput("reason", "must say why")
+    return _move(
+        key, State.STOPPED, State.DECIDED, decided_at=timezone.now(), outcome=outcome, outcome_reason=reason.strip()
+    )
+
+
+def _move(key: str, before: State, after: State, **fields: datetime | str) -> Experiment:
+    # The update is conditional on the state, so of two people who click at once one is told that it happened already.
+    moved = Experiment.objects.filter(key=key, state=before).update(state=after, **fields)
+    experiment = find_experiment(key)
+    if not moved:
+        raise IllegalTransition(f"{key} is {experiment.state}; only a {before} experiment can become {after}")
+    return experiment
+
+
+def _check(draft: Draft) -> None:
+    if len(draft.arms) < 2:
+        raise InvalidInput("arms", f"{len(draft.arms)} given, must be at least 2 (the first is the control)")
+    _check_unique("arms", [arm.key for arm in draft.arms])
+    if not draft.metrics:
+        raise InvalidInput("metrics", "none given, must be at least 1")
+    _check_unique("metrics", [key for key, _ in draft.metrics])
+    if sum(role is Role.PRIMARY for _, role in draft.metrics) > 1:
+        raise InvalidInput("metrics", "more than one is primary, must be at most 1")
+    for arm in draft.arms:
+        if arm.weight != int(arm.weight) or arm.weight < 1:
+            raise InvalidInput("weight", f"arm {arm.key} has {arm.weight}, must be a whole number above 0")
+    money = [metric.key for metric in metric_definitions(key for key, _ in draft.metrics) if metric.scale is Scale.MONEY]
+    if money and not draft.currency:
+        raise InvalidInput("currency", f"is needed by {', '.join(money)}")
+    if draft.truth and not draft.simulated:
+        raise InvalidInput("truth", "belongs to simulated experiments only")
+
+
+def _check_unique(name: str, keys: Sequence[str]) -> None:
+    doubled = sorted({key for key in keys if keys.count(key) > 1})
+    if doubled:
+        raise InvalidInput(name, f"{', '.join(doubled)} given twice")
+
+
+def _arm(experiment: Experiment, position: int, arm: PlannedArm) -> Arm:
+    strategy, _, version = arm.strategy.partition("@")
+    return Arm(
+        experiment=experiment,
+        key=arm.key,
+        name=arm.name,
+        position=position,
+        weight=int(arm.weight),
+        strategy_key=strategy,
+        strategy_version=version,
+    )
+
+
+def _validate(record: Experiment | Arm | ExperimentMetric) -> None:
+    try:
+        record.full_clean(exclude=["experiment"])
+    except ValidationError as error:
+        name, messages = next(iter(error.message_dict.items()))
+        raise InvalidInput(name, messages[0]) from None

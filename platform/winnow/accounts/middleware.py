@@ -1,0 +1,1 @@
+"""Deny by default: a view that names no permission is closed to everybody."""

@@ -1,0 +1,136 @@
+"""The JSON API for programs, under /api/v1. Every operation names the permission of a person or the scope of a key."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from csp.decorators import csp_update
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI, Schema
+from ninja.security import APIKeyCookie, HttpBearer
+
+from experiments.errors import ExperimentsError, IllegalTransition, UnknownExperiment
+from experiments.rendering import report_to_json
+from experiments.selectors import experiment_detail, experiment_summaries
+from winnow.accounts.keys import find_api_key
+from winnow.accounts.models import ApiKey, Scope, User
+from winnow.accounts.roles import Permission
+from winnow.jobs.evaluation import request_evaluation
+from winnow.jobs.models import Job
+
+
+class KeyWithScope(HttpBearer):
+    """``Authorization: Bearer wn_…`` of a key with this scope."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__()
+        self.scope = scope
+
+    def authenticate(self, request: HttpRequest, token: str) -> ApiKey | None:
+        """The key, or None: refused."""
+        return find_api_key(token, scope=self.scope)
+
+
+class PersonWith(APIKeyCookie):
+    """The session of a person whose role has this permission; a POST needs the CSRF token."""
+
+    param_name = "sessionid"
+
+    def __init__(self, permission: Permission) -> None:
+        super().__init__(csrf=True)
+        self.permission = permission
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> User | None:
+        """The person, or None: refused."""
+        user: User | AnonymousUser = request.user
+        return user if isinstance(user, User) and user.may(self.permission) else None
+
+
+READ = [PersonWith(Permission.VIEW), KeyWithScope(Scope.READ)]
+RUN = [PersonWith(Permission.RUN_EXPERIMENTS)]
+
+api = NinjaAPI(
+    title="Winnow",
+    version="1",
+    description="Experiments, their reports and the jobs that compute them. Events go to POST /v1/batch.",
+    urls_namespace="api",
+    auth=READ,
+    docs_decorator=csp_update({"img-src": ["data:"]}),  # the icons of Swagger UI
+)
+
+
+class ExperimentRow(Schema):
+    """One experiment in the list."""
+
+    key: str
+    name: str
+    state: str
+    unit: str
+    simulated: bool
+    started_at: datetime | None
+    stopped_at: datetime | None
+    arm_count: int
+
+
+class JobRow(Schema):
+    """How far a job is."""
+
+    id: UUID
+    kind: str
+    subject: str
+    state: str
+    done: int
+    total: int
+    step: str
+    error: str
+
+
+class Problem(Schema):
+    """Why a request was not carried out."""
+
+    code: str
+    message: str
+
+
+@api.get("/experiments", response=list[ExperimentRow], summary="All experiments, newest first")
+def list_experiments(request: HttpRequest) -> list[ExperimentRow]:
+    return [ExperimentRow.model_validate(row, from_attributes=True) for row in experiment_summaries()]
+
+
+@api.get("/experiments/{key}/report", response={200: dict[str, object], 404: Problem}, summary="The latest report")
+def get_report(request: HttpRequest, key: str) -> tuple[int, object]:
+    """The report that the experiment's page shows. Absent numbers are null and carry reason codes."""
+    report = experiment_detail(key).report
+    if report is None:
+        return 404, {"code": "no_report", "message": f"{key} has no report yet; POST /api/v1/experiments/{key}/evaluations"}
+    return 200, report_to_json(report)
+
+
+@api.post(
+    "/experiments/{key}/evaluations", auth=RUN, response={202: JobRow, 404: Problem, 409: Problem}, summary="Evaluate now"
+)
+def evaluate(request: HttpRequest, key: str) -> tuple[int, Job]:
+    """Ask for an evaluation; the answer is the job that is open for this experiment."""
+    user = request.auth  # type: ignore[attr-defined]  (ninja sets it)
+    return 202, request_evaluation(key, requested_by=str(user))
+
+
+@api.get("/jobs/{job_id}", response={200: JobRow, 404: Problem}, summary="How far a job is")
+def get_job(request: HttpRequest, job_id: UUID) -> tuple[int, object]:
+    job = Job.objects.filter(pk=job_id).first()
+    return (200, job) if job else (404, {"code": "unknown_job", "message": f"there is no job {job_id}"})
+
+
+STATUS: dict[type[ExperimentsError], tuple[int, str]] = {
+    UnknownExperiment: (404, "unknown_experiment"),
+    IllegalTransition: (409, "illegal_transition"),
+}
+
+
+@api.exception_handler(ExperimentsError)
+def refuse(request: HttpRequest, error: ExperimentsError) -> HttpResponse:
+    """A user's mistake, as a problem with a code."""
+    status, code = STATUS.get(type(error), (400, "invalid_input"))
+    return api.create_response(request, {"code": code, "message": str(error)}, status=status)

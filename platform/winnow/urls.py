@@ -1,0 +1,11 @@
+"""Every address of the product."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from winnow.api.rest import api
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/", api.urls),
+    path("", include("winnow.api.urls")),  # the tracking protocol lives at the root
+    path("", include("winnow.web.urls")),
+]

@@ -1,0 +1,46 @@
+WITH exposures AS (
+  SELECT
+    ROW_NUMBER() OVER () AS id,
+    user_id AS unit,
+    MIN(timestamp) AS first_at,
+    CASE WHEN MIN(arm) = MAX(arm) THEN MIN(arm) END AS arm
+  FROM events
+  WHERE event = $event_0 AND experiment = $experiment AND user_id IS NOT NULL AND timestamp >= $start AND timestamp < $end AND bucket >= $bucket_low AND bucket < $bucket_high
+  GROUP BY user_id
+), named AS (
+  SELECT
+    user_id AS unit,
+    timestamp,
+    value,
+    CASE event WHEN $event_0 THEN 0 WHEN $event_1 THEN 1 END AS kind,
+    CASE WHEN currency <> $currency THEN 1 ELSE 0 END AS foreign_money
+  FROM events
+  WHERE event IN ($event_0, $event_1) AND timestamp >= $start AND timestamp < $end AND bucket >= $bucket_low AND bucket < $bucket_high
+), events AS (
+  SELECT exposures.id, exposures.arm, exposures.first_at, timestamp, value, kind, foreign_money
+  FROM exposures
+  JOIN named ON named.unit = exposures.unit AND timestamp >= exposures.first_at
+), sums AS (
+  SELECT
+    arm,
+    SUM(foreign_money) AS foreign_money,
+    COUNT(*) FILTER (WHERE kind = 1 AND timestamp < first_at + INTERVAL 3 DAY) AS t0
+  FROM events
+  GROUP BY id, arm
+), units AS (
+  SELECT
+    arm,
+    foreign_money,
+    CASE WHEN t0 > 0 THEN 1 ELSE 0 END AS m0_y
+  FROM sums
+), moments AS (
+  SELECT
+    arm,
+    COUNT(*) AS n,
+    SUM(foreign_money) AS foreign_money,
+    SUM(m0_y) AS m0_y_sum,
+    SUM(CAST(m0_y AS DECIMAL(19, 0)) * CAST(m0_y AS DECIMAL(19, 0))) AS m0_y_m0_y_sum
+  FROM units
+  GROUP BY arm
+)
+SELECT * FROM moments ORDER BY arm
