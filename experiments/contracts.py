@@ -140,6 +140,11 @@ class PlannedArm:
     name: str = ""
     strategy: str = ""  # "key@version", "" where no strategy of ours is behind the arm
 
+    @property
+    def label(self) -> str:
+        """What people call the arm."""
+        return self.name or self.key
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedMetric:

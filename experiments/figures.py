@@ -64,6 +64,16 @@ def half_width(low: float, high: float) -> float:
     return width if math.isfinite(width) else math.nan
 
 
+def interval(low: float, high: float, scale: Scale, currency: str = "") -> str:
+    """An interval of differences, without the unit, which stands with the effect; ∞ where a side is not bounded.
+
+    >>> interval(0.0021, 0.0045, Scale.SHARE), interval(-math.inf, math.inf, Scale.SHARE)
+    ('[+0.21, +0.45]', '[-∞, +∞]')
+    """
+    spread = half_width(low, high)
+    return "[" + ", ".join(_digits(side, scale, currency, spread=spread, sign="+") for side in (low, high)) + "]"
+
+
 def p_value(p: float, log_p: float = math.nan) -> str:
     """A p-value; far below rounding, a power of ten that it lies under, by its natural logarithm.
 
@@ -80,18 +90,31 @@ def p_value(p: float, log_p: float = math.nan) -> str:
 
 
 def _quantity(number: float, scale: Scale, currency: str, *, spread: float, sign: str) -> str:
+    digits = _digits(number, scale, currency, spread=spread, sign=sign)
+    if scale is Scale.SHARE and not math.isnan(number):
+        return digits + "%"
+    if scale is Scale.MONEY and not math.isnan(number):
+        return f"{currency} {digits}".strip()
+    return digits
+
+
+def _digits(number: float, scale: Scale, currency: str, *, spread: float, sign: str) -> str:
     if math.isnan(number):
         return ABSENT
     if math.isinf(number):
         return ("-" if number < 0 else sign) + UNBOUNDED
+    factor, otherwise = _written(scale, currency)
+    return f"{number * factor:{sign}z,.{_decimals(spread * factor, otherwise)}f}"
+
+
+def _written(scale: Scale, currency: str) -> tuple[float, int]:
+    """By what a stored number is multiplied, and how many decimals it has when no interval says so."""
     if scale is Scale.SHARE:
-        return f"{100 * number:{sign},.{_decimals(100 * spread, 2)}f}%"
-    if scale is Scale.NUMBER:
-        return f"{number:{sign},.{_decimals(spread, 4)}f}"
-    precision = get_currency_precision(currency) if currency else 0
-    major = number / 10**precision
-    digits = _decimals(spread / 10**precision, precision)
-    return f"{currency} {major:{sign},.{digits}f}".strip()
+        return 100.0, 2
+    if scale is Scale.MONEY:
+        precision = get_currency_precision(currency) if currency else 0
+        return 10.0**-precision, precision
+    return 1.0, 4
 
 
 def _decimals(spread: float, otherwise: int) -> int:

@@ -17,8 +17,9 @@ from experiments.verdict.judgement import judge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What was measured, before any judgement. Moments are in the order (numerator, denominator) for ratios, (value,) otherwise.
+    """What was measured, before any judgement.
 
+    Moments are in the order (numerator, denominator) for ratios, (value,) otherwise.
     ``units`` counts analysed units per arm (after exclusions), ``units_in_two_arms`` those left out for it,
     ``unknown_arms`` those whose arm is not planned.
     """

@@ -30,10 +30,10 @@ WRONG_REPEATED = gettext_noop(
     "(evidence %(e).2g to 1, valid at every look)."
 )
 LOOK_INTO_IT = gettext_noop(
-    "Ask whether units could be lost or counted in one arm only (redirects, errors, filters, bots) before acting on this."
+    "Before acting on this, ask whether one arm can lose or gain units (redirects, errors, filters, bots)."
 )
 FIND_THE_CAUSE = gettext_noop(
-    "Do not use the results. Find where one arm loses or gains units (redirects, errors, filters, bots), then start again."
+    "Do not use the results. Find why one arm loses or gains units (redirects, filters, bots), then start again."
 )
 
 

@@ -12,7 +12,9 @@ FAILURE_SHARE = 0.01
 
 NONE = gettext_noop("No unit was seen in two arms.")
 SOME = gettext_noop("%(count)d units (%(share).2f%%) were seen in more than one arm and are left out.")
-CHECK_ASSIGNMENT = gettext_noop("Check that a unit keeps its arm: a lost cookie, a shared device, a changed id or weight.")
+CHECK_ASSIGNMENT = gettext_noop(
+    "Check that a unit keeps its arm: a lost cookie, a shared device, a changed id or weight."
+)
 FIX_ASSIGNMENT = gettext_noop(
     "Do not use the results. Repair the assignment so that a unit keeps its arm, then start again."
 )

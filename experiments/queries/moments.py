@@ -105,8 +105,8 @@ def moments_query(scope: Scope, metrics: Sequence[MetricDefinition], *, buckets:
     {unit} AS unit,
     timestamp,
     value,
-    CASE event {kinds} END AS kind,
-    CASE WHEN currency <> $currency THEN 1 ELSE 0 END AS foreign_money
+    CAST(CASE event {kinds} END AS TINYINT) AS kind,
+    CAST(CASE WHEN currency <> $currency THEN 1 ELSE 0 END AS TINYINT) AS foreign_money
   FROM events
   WHERE event IN ({", ".join(f"$event_{kind}" for kind in terms.events.values())}) AND {within}
 ), events AS (

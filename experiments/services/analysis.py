@@ -29,7 +29,8 @@ from experiments.rendering import freeze
 from experiments.reports import Evidence, build_report
 from experiments.selectors import metric_definitions
 
-SLICES = 8  # parts in which users are read: bounds memory, and people see it move
+ROWS_PER_SLICE = 5_000_000  # users are read a slice at a time: that bounds the memory, and people see it move
+FEWEST_SLICES = 4
 
 Progress = Callable[[int, int], None]  # parts done, parts in all
 
@@ -100,11 +101,12 @@ def analyze(
 def gather(settings: Settings, warehouse: Warehouse, *, source: Source, progress: Progress) -> Evidence:
     """Read everything that the report needs, a slice of the users at a time."""
     totals: ArmTotals = {}
-    for done, buckets in enumerate(_slices()):
-        progress(done, SLICES)
+    slices = _slices(source.rows or 0)
+    for done, buckets in enumerate(slices):
+        progress(done, len(slices))
         query = moments_query(settings.scope, settings.metrics, buckets=buckets)
         add_rows(totals, warehouse.query(query.sql, query.parameters))
-    progress(SLICES, SLICES)
+    progress(len(slices), len(slices))
     planned = [arm.key for arm in settings.plan.arms]
     return Evidence(
         source=source,
@@ -119,9 +121,13 @@ def gather(settings: Settings, warehouse: Warehouse, *, source: Source, progress
     )
 
 
-def _slices() -> Iterator[tuple[int, int]]:
-    width = BUCKETS // SLICES
-    return ((low, low + width) for low in range(0, BUCKETS, width))
+def _slices(rows: int) -> list[tuple[int, int]]:
+    """Ranges of buckets, all equally wide; more of them for more rows."""
+    count = FEWEST_SLICES
+    while count < BUCKETS and count * ROWS_PER_SLICE < rows:
+        count *= 2
+    width = BUCKETS // count
+    return [(low, low + width) for low in range(0, BUCKETS, width)]
 
 
 def _exclusions(settings: Settings, totals: ArmTotals, warehouse: Warehouse) -> Iterator[Exclusion]:
@@ -140,10 +146,10 @@ def _exclusions(settings: Settings, totals: ArmTotals, warehouse: Warehouse) -> 
             yield Exclusion(code=code, count=count, what=what, message=Message(template=template, params=params))
 
 
-OUTSIDE_DATES = gettext_noop("%(count)d exposures lie outside the dates of the experiment.")
-WITHOUT_UNIT = gettext_noop("%(count)d exposures do not name their unit.")
-TWO_ARMS = gettext_noop("%(count)d units were exposed to two arms.")
-OTHER_CURRENCY = gettext_noop("%(count)d events are in another currency than %(currency)s.")
+OUTSIDE_DATES = gettext_noop("Exposures outside the dates of the experiment: %(count)d.")
+WITHOUT_UNIT = gettext_noop("Exposures that do not name their unit: %(count)d.")
+TWO_ARMS = gettext_noop("Units that were exposed to two arms: %(count)d.")
+OTHER_CURRENCY = gettext_noop("Events with money in another currency than %(currency)s: %(count)d.")
 
 
 def _planned(definition: MetricDefinition, role: Role) -> PlannedMetric:

@@ -14,6 +14,7 @@ from experiments.contracts import (
     Message,
     MetricResult,
     Plan,
+    PlannedArm,
     Severity,
     Verdict,
     gettext_noop,
@@ -62,8 +63,7 @@ def judge(plan: Plan, metrics: Sequence[MetricResult], findings: Sequence[Findin
     verdicts = []
     for position, arm in enumerate(plan.arms[1:]):
         if failed:
-            params = {"arm": arm.label, "count": len(failed), "checks": ", ".join(failed)}
-            decision, message = Decision.DO_NOT_TRUST, Message(template=UNTRUSTED, params=params)
+            decision, message = Decision.DO_NOT_TRUST, _veto(arm, failed)
         elif result is None:
             decision, message = Decision.UNSETTLED, Message(template=NOT_MEASURED, params={"arm": arm.label})
         else:
@@ -71,6 +71,10 @@ def judge(plan: Plan, metrics: Sequence[MetricResult], findings: Sequence[Findin
             message = _sentence(plan, result, position, decision)
         verdicts.append(Verdict(arm=arm.key, decision=decision, message=message))
     return tuple(verdicts)
+
+
+def _veto(arm: PlannedArm, failed: Sequence[str]) -> Message:
+    return Message(template=UNTRUSTED, params={"arm": arm.label, "count": len(failed), "checks": ", ".join(failed)})
 
 
 def decide(comparison: Comparison, direction: Direction) -> Decision:
@@ -96,7 +100,7 @@ def _sentence(plan: Plan, result: MetricResult, position: int, decision: Decisio
     if result.arms[0].mean > 0 and all(map(math.isfinite, relative)):
         effect, low, high = (100 * part for part in relative)
         return Message(template=RELATIVE[decision], params={**params, "effect": effect, "low": low, "high": high})
-    spread = (comparison.ci_high - comparison.ci_low) / 2
+    spread = figures.half_width(comparison.ci_low, comparison.ci_high)
     parts = (comparison.effect, comparison.ci_low, comparison.ci_high)
     written = [figures.difference(part, result.metric.scale, plan.currency, spread=spread) for part in parts]
     return Message(

@@ -12,8 +12,8 @@ WITH exposures AS (
     user_id AS unit,
     timestamp,
     value,
-    CASE event WHEN $event_0 THEN 0 WHEN $event_1 THEN 1 WHEN $event_2 THEN 2 END AS kind,
-    CASE WHEN currency <> $currency THEN 1 ELSE 0 END AS foreign_money
+    CAST(CASE event WHEN $event_0 THEN 0 WHEN $event_1 THEN 1 WHEN $event_2 THEN 2 END AS TINYINT) AS kind,
+    CAST(CASE WHEN currency <> $currency THEN 1 ELSE 0 END AS TINYINT) AS foreign_money
   FROM events
   WHERE event IN ($event_0, $event_1, $event_2) AND timestamp >= $start AND timestamp < $end AND bucket >= $bucket_low AND bucket < $bucket_high
 ), events AS (

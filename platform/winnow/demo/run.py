@@ -144,12 +144,12 @@ def evaluate(console: Console) -> None:
         console.print("   every result is up to date")
         return
     with Progress(*_COLUMNS, console=console) as progress:
-        tasks = {key: progress.add_task(f"   {key}", total=job.total) for key, job in jobs.items()}
+        tasks = {key: progress.add_task(f"   {key}", total=None) for key in jobs}
         while any(job.open for job in jobs.values()):
             time.sleep(0.1)
             for key, job in jobs.items():
                 job.refresh_from_db()
-                progress.update(tasks[key], completed=job.done)
+                progress.update(tasks[key], completed=job.done, total=job.total or None)
     failed = [f"{key}: {job.error}" for key, job in jobs.items() if job.state == State.FAILED]
     if failed:
         raise DemoFailed("the evaluation failed. " + "; ".join(failed))

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from experiments.models import Experiment
 from experiments.selectors import find_experiment
-from experiments.services.analysis import SLICES, analyze, now_source
+from experiments.services.analysis import analyze, now_source
 from winnow.events.compaction import compact
 from winnow.events.models import InboxBody
 from winnow.events.warehouse import LakeWarehouse
@@ -31,7 +31,7 @@ def request_evaluation(key: str, *, requested_by: str = "") -> Job:
         return found
     try:
         with transaction.atomic():
-            job = Job.objects.create(kind=Kind.EVALUATE, subject=key, requested_by=requested_by, total=SLICES + 1)
+            job = Job.objects.create(kind=Kind.EVALUATE, subject=key, requested_by=requested_by)
             transaction.on_commit(lambda: send(job))
     except IntegrityError:  # somebody else asked at the same moment
         return open_jobs.get()
@@ -52,7 +52,7 @@ def needs_refresh(experiment: Experiment) -> bool:
 def evaluate(job: Job) -> None:
     """Bring the inbox into the lake, then compute and freeze the report at the lake's version."""
     experiment = find_experiment(job.subject)
-    job.report_progress(0, step="compact")
+    job.report_progress(0, 1, step="compact")
     compact_soon()
     warehouse = LakeWarehouse()
     analyze(
@@ -64,7 +64,7 @@ def evaluate(job: Job) -> None:
             code_version=version("winnow-platform"),
             rows=warehouse.row_count(),
         ),
-        progress=lambda done, _total: job.report_progress(done + 1, step="read"),
+        progress=lambda done, total: job.report_progress(done + 1, total + 1, step="read"),
     )
 
 

@@ -71,9 +71,9 @@ class Job(models.Model):
         """Somebody has taken it up."""
         self._record(state=State.RUNNING, attempts=self.attempts + 1, started_at=timezone.now(), error="", done=0)
 
-    def report_progress(self, done: int, *, step: str) -> None:
+    def report_progress(self, done: int, total: int, *, step: str) -> None:
         """How far it is, for people who watch."""
-        self._record(done=min(done, self.total), step=step)
+        self._record(done=done, total=total, step=step)
 
     def queue_again(self, reason: str) -> None:
         """Its attempt failed; the next round of :func:`winnow.jobs.runner.resume` sends it again."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+
+import duckdb
 
 COLUMNS = {
     "user_id": "VARCHAR",
@@ -71,3 +74,18 @@ ROWS: tuple[Row, ...] = (
     row("ivy", "Experiment Viewed", -5, arm="control"),
     row("kim", "Experiment Viewed", 2, arm="other", experiment="another"),
 )
+
+
+class DuckDBWarehouse:
+    """An in-memory warehouse that holds these rows."""
+
+    def __init__(self, rows: Sequence[Row] = ROWS) -> None:
+        self.connection = duckdb.connect()
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute(CREATE)
+        self.connection.executemany(f"INSERT INTO events VALUES ({', '.join('?' * len(COLUMNS))})", rows)
+
+    def query(self, sql: str, parameters: Mapping[str, object]) -> list[dict[str, object]]:
+        cursor = self.connection.execute(sql, dict(parameters))
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]

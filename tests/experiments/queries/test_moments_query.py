@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import duckdb
 import psycopg2
 import pytest
 import sqlglot
@@ -18,7 +17,7 @@ from experiments.metrics.builtin import BUILTIN_METRICS
 from experiments.queries.moments import ArmTotals, Scope, add_rows, left_out_query, moments_of, moments_query
 from experiments.queries.query import Query
 
-from .events_table import COLUMNS, CREATE, ROWS, START, row
+from tests.experiments.queries.events_table import COLUMNS, CREATE, ROWS, START, DuckDBWarehouse, row
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 SCOPE = Scope(experiment="exp", unit=Unit.USER, start=START, end=START + timedelta(days=30), currency="CNY")
@@ -31,13 +30,7 @@ BY_KIND = {
 
 
 def duckdb_rows(query: Query, rows=ROWS):
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(CREATE)
-    connection.executemany(f"INSERT INTO events VALUES ({', '.join('?' * len(COLUMNS))})", rows)
-    cursor = connection.execute(query.sql, dict(query.parameters))
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+    return DuckDBWarehouse(rows).query(query.sql, query.parameters)
 
 
 def totals(metrics, scope=SCOPE, rows=ROWS) -> ArmTotals:
