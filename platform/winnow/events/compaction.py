@@ -1,0 +1,178 @@
+"""From the inbox to the lake, exactly once, whenever the process dies.
+
+1. A batch is named in the database and its inbox rows are bound to it.
+2. Its new events are written as Parquet, one file a day, under names made from the batch's number.
+3. One commit of the lake adds them all and records the number as an application transaction.
+4. The inbox rows are deleted.
+
+Dying before 3 leaves files that no version names, and the next run writes them again; dying after 3 is seen by the next
+run in the lake itself.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+from deltalake import DeltaTable
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from winnow.events.lake import COLUMNS, INBOX, DayFile, Lake
+from winnow.events.models import Batch, InboxBody
+from winnow.events.warehouse import connect
+from winnow.locks import exclusive
+
+BATCH_EVENTS = 500_000  # events in a batch, about
+MOST_FILES = 16  # of one day, before they are rewritten as one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compaction:
+    """What one run brought into the lake."""
+
+    batches: int
+    events: int
+    duplicates: int
+
+
+def compact() -> Compaction | None:
+    """Carry the whole inbox into the lake. None if another process is at it."""
+    with exclusive("lake") as taken:
+        if not taken:
+            return None
+        lake = Lake(settings.LAKE)
+        done = [_carry(lake, batch) for batch in Batch.objects.filter(committed_at=None).order_by("number")]
+        while batch := _name_batch(lake):
+            done.append(_carry(lake, batch))
+        _rewrite_days(lake)
+    return Compaction(
+        batches=len(done),
+        events=sum(batch.events for batch in done),
+        duplicates=sum(batch.duplicates for batch in done),
+    )
+
+
+def _name_batch(lake: Lake) -> Batch | None:
+    """Bind the oldest inbox rows to a new batch, numbered above all that the database or the lake knows."""
+    with transaction.atomic():
+        ids: list[int] = []
+        events = 0
+        for pk, count in InboxBody.objects.filter(batch=None).order_by("id").values_list("id", "count").iterator():
+            ids.append(pk)
+            events += count
+            if events >= BATCH_EVENTS:
+                break
+        if not ids:
+            return None
+        in_lake = lake.open().transaction_version(INBOX) or 0
+        in_database = Batch.objects.aggregate(last=Max("number"))["last"] or 0
+        batch = Batch.objects.create(number=max(in_lake, in_database) + 1)
+        InboxBody.objects.filter(batch=None, id__gte=ids[0], id__lte=ids[-1]).update(batch=batch)
+    return batch
+
+
+def _carry(lake: Lake, batch: Batch) -> Batch:
+    table = lake.open()  # the handle that is asked and the handle that writes are the same
+    if (table.transaction_version(INBOX) or 0) < batch.number:
+        _write(lake, table, batch)
+    else:
+        _recall(table, batch)
+    with transaction.atomic():
+        batch.committed_at = timezone.now()
+        batch.save()
+        InboxBody.objects.filter(batch=batch).delete()
+    return batch
+
+
+def _write(lake: Lake, table: DeltaTable, batch: Batch) -> None:
+    connection = connect()
+    try:
+        received = _load(connection, batch)
+        days = _mark_new(connection, table)
+        files = [
+            lake.write_day(connection, day=day, name=f"batch-{batch.number}", relation=f"(FROM new WHERE day = DATE '{day}')")
+            for day in days
+        ]
+    finally:
+        connection.close()
+    batch.events = sum(file.rows for file in files)
+    batch.duplicates = received - batch.events
+    counts = {"events": batch.events, "duplicates": batch.duplicates}
+    batch.lake_version = lake.commit(table, files, batch=batch.number, metadata=counts)
+
+
+def _recall(table: DeltaTable, batch: Batch) -> None:
+    """The counts of a batch that an earlier process committed and did not live to note."""
+    for entry in table.history():
+        if entry.get("batch") == batch.number:
+            batch.events, batch.duplicates = entry["events"], entry["duplicates"]
+            batch.lake_version = entry["version"]
+            return
+
+
+def _load(connection: duckdb.DuckDBPyConnection, batch: Batch) -> int:
+    """Read the batch's bodies into the table ``received``; returns the number of events."""
+    settings.HOME.joinpath("engine").mkdir(exist_ok=True)
+    kinds = {name: "BIGINT" if kind == "TIMESTAMPTZ" else kind for name, (kind, _) in COLUMNS.items()}
+    with tempfile.NamedTemporaryFile(dir=settings.HOME / "engine", suffix=".ndjson") as file:
+        for body in InboxBody.objects.filter(batch=batch).order_by("id").values_list("events", flat=True).iterator(50):
+            file.write(body)
+        file.flush()
+        times = ", ".join(f"make_timestamptz({name}) AS {name}" for name in ("timestamp", "received_at"))
+        connection.execute(
+            f"CREATE TABLE received AS SELECT * REPLACE ({times}), CAST(make_timestamptz(timestamp) AS DATE) AS day"  # noqa: S608
+            " FROM read_json(?, format = 'newline_delimited', columns = $columns)".replace("$columns", str(kinds)),
+            [file.name],
+        )
+    return int(connection.execute("SELECT COUNT(*) FROM received").fetchall()[0][0])
+
+
+def _mark_new(connection: duckdb.DuckDBPyConnection, table: DeltaTable) -> list[date]:
+    """Make the table ``new`` of the events whose message id is not in the lake yet; returns their days.
+
+    A message that is sent again carries its own time, or gets one within a day, so its double lies in the same day or a
+    neighbour: only those are searched.
+    """
+    days = [row[0] for row in connection.execute("SELECT DISTINCT day FROM received").fetchall()]
+    files = _files_of(table, {day + timedelta(days=shift) for day in days for shift in (-1, 0, 1)})
+    connection.execute(
+        "CREATE TABLE new AS SELECT * FROM received"
+        + (" WHERE message_id NOT IN (SELECT message_id FROM read_parquet(?))" if files else "")
+        + " QUALIFY ROW_NUMBER() OVER (PARTITION BY message_id ORDER BY received_at) = 1",
+        [files] if files else [],
+    )
+    connection.execute("DROP TABLE received")
+    return [row[0] for row in connection.execute("SELECT DISTINCT day FROM new ORDER BY day").fetchall()]
+
+
+def _files_of(table: DeltaTable, days: Iterable[date]) -> list[str]:
+    names = [day.isoformat() for day in days]
+    return list(table.file_uris([("day", "in", names)])) if names else []
+
+
+def _rewrite_days(lake: Lake) -> None:
+    """Make one sorted file of each day that has many. Older versions keep their files."""
+    by_day: dict[str, list[str]] = {}
+    for uri in lake.open().file_uris():
+        by_day.setdefault(Path(uri).parent.name.removeprefix("day="), []).append(uri)
+    for day, files in by_day.items():
+        if len(files) > MOST_FILES:
+            lake.replace_day(table := lake.open(), _rewrite(lake, table, date.fromisoformat(day), files))
+
+
+def _rewrite(lake: Lake, table: DeltaTable, day: date, files: list[str]) -> DayFile:
+    connection = connect()
+    try:
+        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        return lake.write_day(
+            connection, day=day, name=f"whole-{table.version()}", relation=f"read_parquet([{listed}], hive_partitioning = false)"
+        )
+    finally:
+        connection.close()

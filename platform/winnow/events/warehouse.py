@@ -1,0 +1,52 @@
+"""The lake as something to query: DuckDB in memory over the files of one version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import duckdb
+from django.conf import settings
+
+from experiments.queries.query import Value
+from winnow.events.lake import COLUMNS, Lake
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """An engine of this process's own: times in UTC, memory bounded, what does not fit goes to the home folder."""
+    connection = duckdb.connect(
+        config={
+            "memory_limit": settings.ENGINE_MEMORY,
+            "threads": settings.ENGINE_THREADS,
+            "temp_directory": str(settings.HOME / "engine"),
+        }
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+class LakeWarehouse:
+    """The ``events`` relation at one version of the lake, the newest by default."""
+
+    def __init__(self, version: int | None = None) -> None:
+        table = Lake(settings.LAKE).open(version)
+        self.version: int = table.version()
+        self._connection = connect()
+        self._connection.execute(f"CREATE VIEW events AS {_relation(table.file_uris())}")
+
+    def query(self, sql: str, parameters: Mapping[str, Value]) -> list[dict[str, object]]:
+        """The rows of the answer."""
+        cursor = self._connection.execute(sql, dict(parameters))
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def row_count(self) -> int:
+        """How many events there are."""
+        return int(str(self.query("SELECT COUNT(*) AS n FROM events", {})[0]["n"]))
+
+
+def _relation(files: list[str]) -> str:
+    if not files:  # read_parquet of nothing is an error
+        columns = ", ".join(f"NULL::{kind} AS {name}" for name, (kind, _) in COLUMNS.items())
+        return f"SELECT {columns} WHERE false"  # noqa: S608  (our own names)
+    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    return f"SELECT {', '.join(COLUMNS)} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608
