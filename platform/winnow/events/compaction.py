@@ -12,7 +12,6 @@ run in the lake itself.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -141,7 +140,8 @@ def _mark_new(connection: duckdb.DuckDBPyConnection, table: DeltaTable) -> list[
     neighbour: only those are searched.
     """
     days = [row[0] for row in connection.execute("SELECT DISTINCT day FROM received").fetchall()]
-    files = _files_of(table, {day + timedelta(days=shift) for day in days for shift in (-1, 0, 1)})
+    near = {day + timedelta(days=shift) for day in days for shift in (-1, 0, 1)}
+    files = [file for day, of_day in _files_by_day(table).items() if day in near for file in of_day]
     connection.execute(
         "CREATE TABLE new AS SELECT * FROM received"
         + (" WHERE message_id NOT IN (SELECT message_id FROM read_parquet(?))" if files else "")
@@ -152,19 +152,19 @@ def _mark_new(connection: duckdb.DuckDBPyConnection, table: DeltaTable) -> list[
     return [row[0] for row in connection.execute("SELECT DISTINCT day FROM new ORDER BY day").fetchall()]
 
 
-def _files_of(table: DeltaTable, days: Iterable[date]) -> list[str]:
-    names = [day.isoformat() for day in days]
-    return list(table.file_uris([("day", "in", names)])) if names else []
+def _files_by_day(table: DeltaTable) -> dict[date, list[str]]:
+    files: dict[date, list[str]] = {}
+    for uri in table.file_uris():
+        files.setdefault(date.fromisoformat(Path(uri).parent.name.removeprefix("day=")), []).append(uri)
+    return files
 
 
 def _rewrite_days(lake: Lake) -> None:
     """Make one sorted file of each day that has many. Older versions keep their files."""
-    by_day: dict[str, list[str]] = {}
-    for uri in lake.open().file_uris():
-        by_day.setdefault(Path(uri).parent.name.removeprefix("day="), []).append(uri)
-    for day, files in by_day.items():
+    for day, files in _files_by_day(lake.open()).items():
         if len(files) > MOST_FILES:
-            lake.replace_day(table := lake.open(), _rewrite(lake, table, date.fromisoformat(day), files))
+            table = lake.open()
+            lake.replace_day(table, _rewrite(lake, table, day, files))
 
 
 def _rewrite(lake: Lake, table: DeltaTable, day: date, files: list[str]) -> DayFile:

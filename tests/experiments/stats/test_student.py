@@ -3,7 +3,7 @@ import math
 import pytest
 from scipy import special, stats
 
-from experiments.stats.student import SMALLEST, critical_value, log_tail, two_sided_p
+from experiments.stats.student import critical_value, log_tail, two_sided_p
 
 
 @pytest.mark.parametrize("df", [1.0, 2.5, 30.0, 1e5])
@@ -14,7 +14,7 @@ def test_p_values_agree_with_scipy(t: float, df: float) -> None:
     assert log_p == pytest.approx(math.log(p), abs=1e-12)
 
 
-@pytest.mark.parametrize(("t", "df"), [(1e80, 3.0), (1e5, 50.0), (40.0, 1e3), (31.0, 1e6)])
+@pytest.mark.parametrize(("t", "df"), [(1e80, 3.0), (1e5, 50.0), (40.0, 1e3), (31.0, 1e6), (37.0, 1e9)])
 def test_the_tail_agrees_with_scipy_where_both_reach(t: float, df: float) -> None:
     assert log_tail(t, df) == pytest.approx(math.log(2 * stats.t.sf(t, df)), rel=1e-9)
 
@@ -22,18 +22,6 @@ def test_the_tail_agrees_with_scipy_where_both_reach(t: float, df: float) -> Non
 def test_the_tail_approaches_the_normal_beyond_underflow() -> None:
     _, log_p = two_sided_p(200.0, 1e13)
     assert log_p == pytest.approx(math.log(2) + special.log_ndtr(-200.0), rel=1e-6)
-
-
-@pytest.mark.parametrize("df", [1.5, 12.0, 1e4, 1e7])
-def test_the_logarithm_has_no_step_where_the_method_changes(df: float) -> None:
-    low, high = 1.0, 1e250  # t on either side of the border
-    while high > low * (1 + 1e-9):
-        middle = math.sqrt(low * high)
-        low, high = (middle, high) if two_sided_p(middle, df)[0] > SMALLEST else (low, middle)
-    border = low
-    below, above = two_sided_p(border * (1 - 1e-6), df)[1], two_sided_p(border * (1 + 1e-6), df)[1]
-    slope = max(df, 1) * 2e-6 if df < 1e3 else 3e-3
-    assert 0 < below - above < slope
 
 
 @pytest.mark.parametrize("t", [1e160, 1e300])
