@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from celery.signals import worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "winnow.settings")
 
 from django.conf import settings  # noqa: E402  (needs the variable above)
+
+from winnow.processes import die_with_parent  # noqa: E402
 
 app = Celery("winnow")
 app.conf.update(
@@ -38,3 +41,9 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["winnow.jobs"])
+
+
+@worker_process_init.connect
+def end_with_the_worker(**_: object) -> None:
+    """A pool process must not go on, and hold a job's lock, when its worker was killed."""
+    die_with_parent()

@@ -129,6 +129,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
 LAKE = Path(environment.text("WINNOW_LAKE", str(HOME / "lake")))
 BROKER_SOCKET = RUNTIME / "broker.sock"
+BROKER_IS_EMBEDDED = not environment.text("WINNOW_BROKER_URL", "")
 BROKER_URL = environment.text("WINNOW_BROKER_URL", f"redis+socket://{BROKER_SOCKET}")
 
 ENGINE_MEMORY = environment.text("WINNOW_ENGINE_MEMORY", "2GB")

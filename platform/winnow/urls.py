@@ -2,10 +2,10 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from winnow.api.rest import api
+from winnow.api import rest
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("api/v1/", api.urls),
+    path("api/v1/", rest.urls()),
     path("", include("winnow.api.urls")),  # the tracking protocol lives at the root
     path("", include("winnow.web.urls")),
 ]

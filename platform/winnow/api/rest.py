@@ -8,12 +8,14 @@ from uuid import UUID
 from csp.decorators import csp_update
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 from ninja import NinjaAPI, Schema
 from ninja.security import APIKeyCookie, HttpBearer
 
 from experiments.errors import ExperimentsError, IllegalTransition, UnknownExperiment
 from experiments.rendering import report_to_json
 from experiments.selectors import experiment_detail, experiment_summaries
+from winnow.accounts.access import public, requires
 from winnow.accounts.keys import find_api_key
 from winnow.accounts.models import ApiKey, Scope, User
 from winnow.accounts.roles import Permission
@@ -134,3 +136,17 @@ def refuse(request: HttpRequest, error: ExperimentsError) -> HttpResponse:
     """A user's mistake, as a problem with a code."""
     status, code = STATUS.get(type(error), (400, "invalid_input"))
     return api.create_response(request, {"code": code, "message": str(error)}, status=status)
+
+
+def urls() -> tuple[list[URLPattern], str, str]:
+    """The API's addresses, each with its access: operations check person or key themselves, the documentation is for people."""
+    patterns, app_name, namespace = api.urls
+    for pattern in patterns:
+        if pattern.name in DOCUMENTATION:
+            requires(Permission.VIEW)(pattern.callback)
+        else:
+            public(because="every operation of the API has its own authentication")(pattern.callback)
+    return patterns, app_name, namespace
+
+
+DOCUMENTATION = {"openapi-json", "openapi-view", "api-root"}

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from winnow.accounts.access import public
 from winnow.accounts.keys import find_api_key
 from winnow.accounts.models import Scope
 from winnow.events.ingest import Receipt, ingest
@@ -34,6 +35,7 @@ class Refused(Exception):
 
 
 @csrf_exempt  # no cookies are read here: the key in the header is the only credential
+@public(because="the write key is checked in the view")
 @require_POST
 def batch(request: HttpRequest) -> HttpResponse:
     """Several events in one body: ``{"batch": [...]}``."""
@@ -41,6 +43,7 @@ def batch(request: HttpRequest) -> HttpResponse:
 
 
 @csrf_exempt  # as above
+@public(because="the write key is checked in the view")
 @require_POST
 def track(request: HttpRequest) -> HttpResponse:
     """One event as the body."""

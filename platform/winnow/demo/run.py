@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -24,12 +26,14 @@ from experiments.selectors import experiment_detail, find_experiment
 from experiments.services import lifecycle
 from recommenders.models import Family
 from recommenders.services import register_version
+from winnow import processes
 from winnow.accounts.keys import create_api_key, revoke_api_key
 from winnow.accounts.models import Scope
 from winnow.demo import openbandit, simulation
 from winnow.demo.openbandit import Event
 from winnow.jobs.evaluation import needs_refresh, request_evaluation
 from winnow.jobs.models import State
+from winnow.up import free_port, port_is_free
 
 BATCH = 500  # events in a request
 EXPERIMENTS = (*(f"open-bandit-{campaign}" for campaign in openbandit.CAMPAIGNS), simulation.KEY)
@@ -37,6 +41,26 @@ EXPERIMENTS = (*(f"open-bandit-{campaign}" for campaign in openbandit.CAMPAIGNS)
 
 class DemoFailed(RuntimeError):
     """A step of the demo did not work; the message says which."""
+
+
+@contextmanager
+def stack_for_demo(host: str, port: int, console: Console) -> Iterator[str]:
+    """``winnow up`` in a process of its own; yields its address."""
+    if not port_is_free(host, port):
+        console.print(f"Port {port} is in use; taking another one.")
+        port = free_port(host)
+    log = settings.HOME / "log" / "up.log"
+    log.parent.mkdir(exist_ok=True)
+    log.unlink(missing_ok=True)
+    process = processes.start([sys.executable, "-m", "winnow.cli", "up", f"--host={host}", f"--port={port}"], log=log)
+    try:
+        while "Winnow is at" not in log.read_text():
+            if process.poll() is not None:
+                raise DemoFailed(log.read_text().strip().removeprefix("Error: "))
+            time.sleep(0.1)
+        yield f"http://{host}:{port}"
+    finally:
+        processes.stop(process, seconds=30)
 
 
 def run(url: str, console: Console) -> None:

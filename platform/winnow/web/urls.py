@@ -1,5 +1,9 @@
 """Addresses of the pages."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from winnow.web import health
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+]

@@ -1,0 +1,91 @@
+"""Commands that run an installation and let people and programs in."""
+
+from __future__ import annotations
+
+import time
+
+import click
+from django.conf import settings
+from rich.console import Console
+
+from winnow import up as stack
+from winnow.accounts.keys import create_api_key, create_login_link
+from winnow.accounts.models import Scope, User
+from winnow.accounts.roles import Role
+
+HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+
+
+@click.command()
+@HOST
+@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+def up(host: str, port: int) -> None:
+    """Run everything on this machine: pages, API, worker, scheduler and, without WINNOW_BROKER_URL, a broker."""
+    try:
+        with stack.running(host, port) as running:
+            click.echo(f"Winnow is at {running.url} (logs in {settings.HOME / 'log'}; Ctrl-C ends it)")
+            if not User.objects.exists():
+                click.echo("Nobody can log in yet: winnow login-link NAME --role admin makes a person and a link.")
+            running.run()
+    except stack.CannotRun as error:
+        raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        click.echo("stopped")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--role", type=click.Choice(Role.values), help="Role of a person who is new (viewer by default).")
+@click.option("--url", default="http://127.0.0.1:8000", show_default=True, help="Where the pages are.")
+def login_link(name: str, role: str | None, url: str) -> None:
+    """Print a link that logs NAME in, once, within an hour; the person is made if need be."""
+    click.echo(link_for(name, role=Role(role) if role else None, url=url))
+
+
+def link_for(name: str, *, role: Role | None, url: str) -> str:
+    """A one-time login link; a role that is given is set."""
+    user = User.objects.filter(username=name).first()
+    if user is None:
+        user = User.objects.create_user(name, role=role or Role.VIEWER)
+    elif role and user.role != role:
+        user.role = role
+        user.save(update_fields=["role"])
+    return f"{url}/login/link/{create_login_link(user)}"
+
+
+@click.group()
+def keys() -> None:
+    """Keys for programs."""
+
+
+@keys.command("create")
+@click.argument("name")
+@click.option("--scope", type=click.Choice(Scope.values), required=True, help="What the key may do.")
+def create_key(name: str, scope: str) -> None:
+    """Make a key for the program NAME and print it; it cannot be shown again."""
+    click.echo(create_api_key(name=name, scope=Scope(scope)))
+
+
+@click.command()
+@HOST
+@click.option("--port", default=8000, show_default=True, help="Port to listen on; another one is taken if it is in use.")
+@click.option("--serve/--no-serve", default=True, help="Go on serving the pages at the end.")
+def demo(host: str, port: int, serve: bool) -> None:
+    """Run the main job on real data: register, send, evaluate, print, and serve the pages."""
+    from winnow.demo import run
+
+    console = Console(soft_wrap=True)
+    try:
+        with run.stack_for_demo(host, port, console) as url:
+            run.run(url, console)
+            if not serve:
+                return
+            console.print(f"\nThe pages are at {url}. Log in with this link, once, within the hour:")
+            console.print(link_for("demo", role=Role.ADMIN, url=url), markup=False, highlight=False)
+            console.print("Ctrl-C ends the demo.")
+            while True:
+                time.sleep(1)
+    except (run.DemoFailed, run.openbandit.DownloadFailed, stack.CannotRun) as error:
+        raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        console.print("stopped")
