@@ -1,8 +1,8 @@
 """The shapes that cross a border of this domain: what is measured, what was found, what to do.
 
 Everything here is frozen and free of Django. Results keep ``nan`` where data cannot answer and say why with a
-:class:`Reason`; relative effects are fractions; control comes first; money is in minor units (cents, fen) in storage and
-in whole currency units nowhere but on a page.
+:class:`Reason`; relative effects are fractions; control comes first; money is in minor units (cents, fen) until a
+page writes it.
 
 Text for people is an English template with named parameters (:class:`Message`), so that a page can translate it.
 """

@@ -91,11 +91,9 @@ def p_value(p: float, log_p: float = math.nan) -> str:
 
 def _quantity(number: float, scale: Scale, currency: str, *, spread: float, sign: str) -> str:
     digits = _digits(number, scale, currency, spread=spread, sign=sign)
-    if scale is Scale.SHARE and not math.isnan(number):
-        return digits + "%"
-    if scale is Scale.MONEY and not math.isnan(number):
-        return f"{currency} {digits}".strip()
-    return digits
+    if not math.isfinite(number) or scale is Scale.NUMBER:
+        return digits
+    return f"{digits}%" if scale is Scale.SHARE else f"{currency} {digits}".strip()
 
 
 def _digits(number: float, scale: Scale, currency: str, *, spread: float, sign: str) -> str:

@@ -44,7 +44,9 @@ class ExperimentDetail:
 
 def experiment_summaries() -> tuple[ExperimentSummary, ...]:
     """Every experiment, newest first, in two queries."""
-    rows = Experiment.objects.annotate(arm_count=Count("arms", distinct=True), latest=Max("analyses__id")).order_by("-id")
+    rows = Experiment.objects.annotate(arm_count=Count("arms", distinct=True), latest=Max("analyses__id")).order_by(
+        "-id"
+    )
     reports = Analysis.objects.in_bulk([row.latest for row in rows if row.latest])
     return tuple(
         ExperimentSummary(

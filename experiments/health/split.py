@@ -8,6 +8,8 @@ from experiments.contracts import Finding, Message, Plan, Severity, gettext_noop
 from experiments.health.context import HealthContext
 from experiments.stats.split import log_split_e_value, planned_shares, split_p_value
 
+Params = dict[str, str | int | float]
+
 KEY = "split"
 DOUBTFUL_P = 0.01
 WRONG_P = 0.001
@@ -58,9 +60,6 @@ def check(context: HealthContext) -> Finding:
     if p < DOUBTFUL_P:
         return _finding(Severity.WARNING, DOUBTFUL, {**params, "p": p}, LOOK_INTO_IT)
     return _finding(Severity.OK, AS_PLANNED, params)
-
-
-Params = dict[str, str | int | float]
 
 
 def _largest_departure(plan: Plan, counts: list[int], shares: tuple[float, ...]) -> Params:

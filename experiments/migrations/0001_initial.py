@@ -6,99 +6,252 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Metric',
+            name="Metric",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9-]{0,62}$', 'lower-case letters, digits and hyphens, at most 63')])),
-                ('definition', models.JSONField()),
-                ('created_by', models.CharField(blank=True, max_length=150)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "key",
+                    models.CharField(
+                        max_length=63,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9][a-z0-9-]{0,62}$", "lower-case letters, digits and hyphens, at most 63"
+                            )
+                        ],
+                    ),
+                ),
+                ("definition", models.JSONField()),
+                ("created_by", models.CharField(blank=True, max_length=150)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Experiment',
+            name="Experiment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9-]{0,62}$', 'lower-case letters, digits and hyphens, at most 63')])),
-                ('name', models.CharField(max_length=200)),
-                ('hypothesis', models.TextField(blank=True)),
-                ('unit', models.CharField(choices=[('user', 'user'), ('impression', 'impression')], default='user', max_length=20)),
-                ('unit_note', models.CharField(blank=True, max_length=300)),
-                ('alpha', models.FloatField(default=0.05)),
-                ('currency', models.CharField(blank=True, max_length=3)),
-                ('planned_start', models.DateTimeField(blank=True, null=True)),
-                ('planned_end', models.DateTimeField(blank=True, null=True)),
-                ('planned_units', models.PositiveBigIntegerField(blank=True, null=True)),
-                ('state', models.CharField(choices=[('draft', 'Draft'), ('running', 'Running'), ('stopped', 'Stopped'), ('decided', 'Decided')], default='draft', max_length=10)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('stopped_at', models.DateTimeField(blank=True, null=True)),
-                ('decided_at', models.DateTimeField(blank=True, null=True)),
-                ('outcome', models.CharField(blank=True, choices=[('ship', 'Ship'), ('roll_back', 'Roll back'), ('no_decision', 'Ended without a decision')], max_length=20)),
-                ('outcome_reason', models.TextField(blank=True)),
-                ('simulated', models.BooleanField(default=False)),
-                ('truth', models.JSONField(blank=True, default=dict)),
-                ('created_by', models.CharField(blank=True, max_length=150)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "key",
+                    models.CharField(
+                        max_length=63,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9][a-z0-9-]{0,62}$", "lower-case letters, digits and hyphens, at most 63"
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("hypothesis", models.TextField(blank=True)),
+                (
+                    "unit",
+                    models.CharField(
+                        choices=[("user", "user"), ("impression", "impression")], default="user", max_length=20
+                    ),
+                ),
+                ("unit_note", models.CharField(blank=True, max_length=300)),
+                ("alpha", models.FloatField(default=0.05)),
+                ("currency", models.CharField(blank=True, max_length=3)),
+                ("planned_start", models.DateTimeField(blank=True, null=True)),
+                ("planned_end", models.DateTimeField(blank=True, null=True)),
+                ("planned_units", models.PositiveBigIntegerField(blank=True, null=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("running", "Running"),
+                            ("stopped", "Stopped"),
+                            ("decided", "Decided"),
+                        ],
+                        default="draft",
+                        max_length=10,
+                    ),
+                ),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("stopped_at", models.DateTimeField(blank=True, null=True)),
+                ("decided_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("ship", "Ship"),
+                            ("roll_back", "Roll back"),
+                            ("no_decision", "Ended without a decision"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("outcome_reason", models.TextField(blank=True)),
+                ("simulated", models.BooleanField(default=False)),
+                ("truth", models.JSONField(blank=True, default=dict)),
+                ("created_by", models.CharField(blank=True, max_length=150)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('unit__in', ['user', 'impression'])), name='experiment_unit_is_known'), models.CheckConstraint(condition=models.Q(('alpha__gt', 0), ('alpha__lt', 1)), name='experiment_alpha_between_0_and_1'), models.CheckConstraint(condition=models.Q(('planned_start', None), ('planned_end', None), ('planned_end__gt', models.F('planned_start')), _connector='OR'), name='experiment_planned_end_after_start'), models.CheckConstraint(condition=models.Q(models.Q(('decided_at', None), ('outcome', ''), ('started_at', None), ('state', 'draft'), ('stopped_at', None)), models.Q(('decided_at', None), ('outcome', ''), ('started_at__isnull', False), ('state', 'running'), ('stopped_at', None)), models.Q(('decided_at', None), ('outcome', ''), ('started_at__isnull', False), ('state', 'stopped'), ('stopped_at__gt', models.F('started_at'))), models.Q(('decided_at__isnull', False), ('outcome__in', ['ship', 'roll_back', 'no_decision']), ('started_at__isnull', False), ('state', 'decided'), ('stopped_at__gt', models.F('started_at'))), _connector='OR'), name='experiment_state_matches_its_dates'), models.CheckConstraint(condition=models.Q(('simulated', True), ('truth', {}), _connector='OR'), name='experiment_truth_only_when_simulated')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("unit__in", ["user", "impression"])), name="experiment_unit_is_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("alpha__gt", 0), ("alpha__lt", 1)), name="experiment_alpha_between_0_and_1"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("planned_start", None),
+                            ("planned_end", None),
+                            ("planned_end__gt", models.F("planned_start")),
+                            _connector="OR",
+                        ),
+                        name="experiment_planned_end_after_start",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("decided_at", None),
+                                ("outcome", ""),
+                                ("started_at", None),
+                                ("state", "draft"),
+                                ("stopped_at", None),
+                            ),
+                            models.Q(
+                                ("decided_at", None),
+                                ("outcome", ""),
+                                ("started_at__isnull", False),
+                                ("state", "running"),
+                                ("stopped_at", None),
+                            ),
+                            models.Q(
+                                ("decided_at", None),
+                                ("outcome", ""),
+                                ("started_at__isnull", False),
+                                ("state", "stopped"),
+                                ("stopped_at__gt", models.F("started_at")),
+                            ),
+                            models.Q(
+                                ("decided_at__isnull", False),
+                                ("outcome__in", ["ship", "roll_back", "no_decision"]),
+                                ("started_at__isnull", False),
+                                ("state", "decided"),
+                                ("stopped_at__gt", models.F("started_at")),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="experiment_state_matches_its_dates",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("simulated", True), ("truth", {}), _connector="OR"),
+                        name="experiment_truth_only_when_simulated",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Arm',
+            name="Arm",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=63, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9-]{0,62}$', 'lower-case letters, digits and hyphens, at most 63')])),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('position', models.PositiveSmallIntegerField()),
-                ('weight', models.PositiveIntegerField(default=1)),
-                ('strategy_key', models.CharField(blank=True, max_length=63)),
-                ('strategy_version', models.CharField(blank=True, max_length=40)),
-                ('experiment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='arms', to='experiments.experiment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "key",
+                    models.CharField(
+                        max_length=63,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9][a-z0-9-]{0,62}$", "lower-case letters, digits and hyphens, at most 63"
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=200)),
+                ("position", models.PositiveSmallIntegerField()),
+                ("weight", models.PositiveIntegerField(default=1)),
+                ("strategy_key", models.CharField(blank=True, max_length=63)),
+                ("strategy_version", models.CharField(blank=True, max_length=40)),
+                (
+                    "experiment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="arms", to="experiments.experiment"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
-                'constraints': [models.UniqueConstraint(fields=('experiment', 'key'), name='arm_key_is_unique'), models.UniqueConstraint(fields=('experiment', 'position'), name='arm_position_is_unique'), models.CheckConstraint(condition=models.Q(('weight__gt', 0)), name='arm_weight_above_0')],
+                "ordering": ["position"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("experiment", "key"), name="arm_key_is_unique"),
+                    models.UniqueConstraint(fields=("experiment", "position"), name="arm_position_is_unique"),
+                    models.CheckConstraint(condition=models.Q(("weight__gt", 0)), name="arm_weight_above_0"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Analysis',
+            name="Analysis",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('lake_version', models.BigIntegerField()),
-                ('code_version', models.CharField(max_length=40)),
-                ('settings', models.JSONField()),
-                ('settings_digest', models.CharField(max_length=64)),
-                ('report', models.JSONField()),
-                ('experiment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='analyses', to='experiments.experiment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("lake_version", models.BigIntegerField()),
+                ("code_version", models.CharField(max_length=40)),
+                ("settings", models.JSONField()),
+                ("settings_digest", models.CharField(max_length=64)),
+                ("report", models.JSONField()),
+                (
+                    "experiment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="analyses",
+                        to="experiments.experiment",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'analyses',
-                'ordering': ['-id'],
-                'constraints': [models.UniqueConstraint(fields=('experiment', 'lake_version', 'code_version', 'settings_digest'), name='one_analysis_per_input')],
+                "verbose_name_plural": "analyses",
+                "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("experiment", "lake_version", "code_version", "settings_digest"),
+                        name="one_analysis_per_input",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ExperimentMetric',
+            name="ExperimentMetric",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('metric_key', models.CharField(max_length=63)),
-                ('role', models.CharField(choices=[('primary', 'primary'), ('guardrail', 'guardrail'), ('secondary', 'secondary')], max_length=10)),
-                ('position', models.PositiveSmallIntegerField()),
-                ('experiment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='metrics', to='experiments.experiment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("metric_key", models.CharField(max_length=63)),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("primary", "primary"), ("guardrail", "guardrail"), ("secondary", "secondary")],
+                        max_length=10,
+                    ),
+                ),
+                ("position", models.PositiveSmallIntegerField()),
+                (
+                    "experiment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="metrics", to="experiments.experiment"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
-                'constraints': [models.UniqueConstraint(fields=('experiment', 'metric_key'), name='experiment_metric_is_unique'), models.UniqueConstraint(condition=models.Q(('role', 'primary')), fields=('experiment',), name='one_primary_metric'), models.CheckConstraint(condition=models.Q(('role__in', ['primary', 'guardrail', 'secondary'])), name='metric_role_is_known')],
+                "ordering": ["position"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("experiment", "metric_key"), name="experiment_metric_is_unique"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("role", "primary")), fields=("experiment",), name="one_primary_metric"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("role__in", ["primary", "guardrail", "secondary"])),
+                        name="metric_role_is_known",
+                    ),
+                ],
             },
         ),
     ]

@@ -60,7 +60,9 @@ class Experiment(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(unit__in=[unit.value for unit in Unit]), name="experiment_unit_is_known"),
+            models.CheckConstraint(
+                condition=Q(unit__in=[unit.value for unit in Unit]), name="experiment_unit_is_known"
+            ),
             models.CheckConstraint(condition=Q(alpha__gt=0, alpha__lt=1), name="experiment_alpha_between_0_and_1"),
             models.CheckConstraint(
                 condition=Q(planned_start=None) | Q(planned_end=None) | Q(planned_end__gt=F("planned_start")),
@@ -70,7 +72,13 @@ class Experiment(models.Model):
                 condition=(
                     Q(state=State.DRAFT, started_at=None, stopped_at=None, decided_at=None, outcome="")
                     | Q(state=State.RUNNING, started_at__isnull=False, stopped_at=None, decided_at=None, outcome="")
-                    | Q(state=State.STOPPED, started_at__isnull=False, stopped_at__gt=F("started_at"), decided_at=None, outcome="")
+                    | Q(
+                        state=State.STOPPED,
+                        started_at__isnull=False,
+                        stopped_at__gt=F("started_at"),
+                        decided_at=None,
+                        outcome="",
+                    )
                     | Q(
                         state=State.DECIDED,
                         started_at__isnull=False,
@@ -81,7 +89,9 @@ class Experiment(models.Model):
                 ),
                 name="experiment_state_matches_its_dates",
             ),
-            models.CheckConstraint(condition=Q(simulated=True) | Q(truth={}), name="experiment_truth_only_when_simulated"),
+            models.CheckConstraint(
+                condition=Q(simulated=True) | Q(truth={}), name="experiment_truth_only_when_simulated"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -134,7 +144,9 @@ class ExperimentMetric(models.Model):
         ordering = ["position"]
         constraints = [
             models.UniqueConstraint(fields=["experiment", "metric_key"], name="experiment_metric_is_unique"),
-            models.UniqueConstraint(fields=["experiment"], condition=Q(role=Role.PRIMARY.value), name="one_primary_metric"),
+            models.UniqueConstraint(
+                fields=["experiment"], condition=Q(role=Role.PRIMARY.value), name="one_primary_metric"
+            ),
             models.CheckConstraint(condition=Q(role__in=[role.value for role in Role]), name="metric_role_is_known"),
         ]
 

@@ -73,7 +73,9 @@ def column_names(position: int, metric: MetricDefinition) -> tuple[str, ...]:
     return (f"m{position}_y", f"m{position}_v")[: 2 if metric.denominator else 1]
 
 
-def moments_query(scope: Scope, metrics: Sequence[MetricDefinition], *, buckets: tuple[int, int] = (0, BUCKETS)) -> Query:
+def moments_query(
+    scope: Scope, metrics: Sequence[MetricDefinition], *, buckets: tuple[int, int] = (0, BUCKETS)
+) -> Query:
     """The query for all metrics of an experiment over the users of some buckets (first included, last not).
 
     Returns one row per arm: ``arm, n, foreign_money`` and the sums of each metric. The arm is NULL for units that were
@@ -165,7 +167,8 @@ def _dates(scope: Scope) -> str:
 
 
 def _date_values(scope: Scope) -> dict[str, Value]:
-    return {"start": scope.start} | ({} if scope.end is None else {"end": scope.end})
+    dates: dict[str, Value] = {"start": scope.start}
+    return dates if scope.end is None else dates | {"end": scope.end}
 
 
 ArmTotals = dict[str | None, dict[str, int]]

@@ -65,6 +65,11 @@ def facts(plan: Plan, source: Source) -> Iterator[tuple[str, str]]:
         yield "Version", ", ".join(versions)
 
 
+def words(code: str) -> str:
+    """A severity or a decision as a label: DO NOT TRUST."""
+    return code.replace("_", " ").upper()
+
+
 def rows(report: Report) -> Iterator[tuple[Row, ...]]:
     """The rows of each metric, control first."""
     for result in report.metrics:

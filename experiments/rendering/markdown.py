@@ -21,12 +21,14 @@ def _lines(report: Report) -> Iterator[str]:
     yield from ("", "## Trust", "")
     for finding in report.findings:
         action = f" {finding.action.text}" if finding.action else ""
-        yield f"- **{_words(finding.severity)}**: {_escape(finding.message.text + action)}"
+        yield f"- **{cells.words(finding.severity)}**: {_escape(finding.message.text + action)}"
     if report.exclusions:
         yield from ("", "## Left out", "")
         yield from (f"- {figures.count(e.count)} {e.what}: {_escape(e.message.text)}" for e in report.exclusions)
     yield from ("", "## Verdict", "")
-    yield from (f"- **{_words(verdict.decision)}**: {_escape(verdict.message.text)}" for verdict in report.verdicts)
+    yield from (
+        f"- **{cells.words(verdict.decision)}**: {_escape(verdict.message.text)}" for verdict in report.verdicts
+    )
     yield from ("", "## Metrics", "")
     level = f"{100 * (1 - report.plan.alpha):g}% interval"
     yield f"| Metric | Arm | n | Value | Difference [{level}] | Relative [{level}] | p |"
@@ -35,10 +37,6 @@ def _lines(report: Report) -> Iterator[str]:
         for row in metric:
             texts = (", ".join(row.label), row.arm, row.n, row.value, " ".join(row.effect), " ".join(row.relative))
             yield "| " + " | ".join(map(_escape, (*texts, row.p_value))) + " |"
-
-
-def _words(code: str) -> str:
-    return code.replace("_", " ").upper()
 
 
 def _escape(text: str) -> str:

@@ -37,20 +37,16 @@ def _parts(report: Report) -> Iterator[RenderableType]:
         yield Text("\nLeft out")
         yield _pairs([(f"{figures.count(e.count)} {e.what}", e.message.text) for e in report.exclusions])
     yield Text("\nVerdict")
-    yield _pairs([(_words(verdict.decision), verdict.message.text) for verdict in report.verdicts])
+    yield _pairs([(cells.words(verdict.decision), verdict.message.text) for verdict in report.verdicts])
     yield Text("")
     yield _metrics(report)
 
 
 def _findings(report: Report) -> Iterator[tuple[str, str]]:
     for finding in report.findings:
-        yield _words(finding.severity), finding.message.text
+        yield cells.words(finding.severity), finding.message.text
         if finding.action:
             yield "", f"→ {finding.action.text}"
-
-
-def _words(code: str) -> str:
-    return code.replace("_", " ").upper()
 
 
 def _pairs(pairs: list[tuple[str, str]]) -> RenderableType:

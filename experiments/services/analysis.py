@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -50,7 +50,8 @@ def settings_of(experiment: Experiment) -> Settings:
     chosen = list(experiment.metrics.all())
     definitions = metric_definitions(row.metric_key for row in chosen)
     arms = tuple(
-        PlannedArm(key=arm.key, weight=arm.weight, name=arm.name, strategy=arm.strategy) for arm in experiment.arms.all()
+        PlannedArm(key=arm.key, weight=arm.weight, name=arm.name, strategy=arm.strategy)
+        for arm in experiment.arms.all()
     )
     plan = Plan(
         title=experiment.name,
@@ -166,4 +167,6 @@ def _planned(definition: MetricDefinition, role: Role) -> PlannedMetric:
 
 def now_source(*, name: str, lake_version: int, code_version: str, rows: int) -> Source:
     """A source as of this moment."""
-    return Source(name=name, lake_version=lake_version, code_version=code_version, rows=rows, computed_at=timezone.now())
+    return Source(
+        name=name, lake_version=lake_version, code_version=code_version, rows=rows, computed_at=timezone.now()
+    )

@@ -61,7 +61,8 @@ def create(draft: Draft, *, created_by: str = "") -> Experiment:
         for position, (key, role) in enumerate(draft.metrics)
     ]
     with transaction.atomic():
-        for record in (experiment, *arms, *metrics):
+        records: list[Experiment | Arm | ExperimentMetric] = [experiment, *arms, *metrics]
+        for record in records:
             _validate(record)
             record.save()
     return experiment
@@ -113,7 +114,9 @@ def _check(draft: Draft) -> None:
     for arm in draft.arms:
         if arm.weight != int(arm.weight) or arm.weight < 1:
             raise InvalidInput("weight", f"arm {arm.key} has {arm.weight}, must be a whole number above 0")
-    money = [metric.key for metric in metric_definitions(key for key, _ in draft.metrics) if metric.scale is Scale.MONEY]
+    money = [
+        metric.key for metric in metric_definitions(key for key, _ in draft.metrics) if metric.scale is Scale.MONEY
+    ]
     if money and not draft.currency:
         raise InvalidInput("currency", f"is needed by {', '.join(money)}")
     if draft.truth and not draft.simulated:

@@ -13,9 +13,9 @@ from celery.signals import worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "winnow.settings")
 
-from django.conf import settings  # noqa: E402  (needs the variable above)
+from django.conf import settings
 
-from winnow.processes import die_with_parent  # noqa: E402
+from winnow.processes import die_with_parent
 
 app = Celery("winnow")
 app.conf.update(

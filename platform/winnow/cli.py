@@ -7,8 +7,8 @@ from importlib import import_module
 
 import click
 
-# name → (module, attribute, needs Django). Modules are loaded when their command is used: analysing a file starts fast and
-# leaves no trace in the folder it is used in.
+# name → (module, attribute, needs Django). Modules are loaded when their command is used: analysing a file starts
+# fast and leaves no trace in the folder it is used in.
 COMMANDS: dict[str, tuple[str, str, bool]] = {
     "analyze": ("winnow.analyze", "analyze", False),
     "demo": ("winnow.commands", "demo", True),

@@ -68,11 +68,14 @@ def create_key(name: str, scope: str) -> None:
 
 @click.command()
 @HOST
-@click.option("--port", default=8000, show_default=True, help="Port to listen on; another one is taken if it is in use.")
+@click.option(
+    "--port", default=8000, show_default=True, help="Port to listen on; another one is taken if it is in use."
+)
 @click.option("--serve/--no-serve", default=True, help="Go on serving the pages at the end.")
 def demo(host: str, port: int, serve: bool) -> None:
     """Run the main job on real data: register, send, evaluate, print, and serve the pages."""
     from winnow.demo import run
+    from winnow.demo.openbandit import DownloadFailed
 
     console = Console(soft_wrap=True)
     try:
@@ -85,7 +88,7 @@ def demo(host: str, port: int, serve: bool) -> None:
             console.print("Ctrl-C ends the demo.")
             while True:
                 time.sleep(1)
-    except (run.DemoFailed, run.openbandit.DownloadFailed, stack.CannotRun) as error:
+    except (run.DemoFailed, DownloadFailed, stack.CannotRun) as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         console.print("stopped")

@@ -14,7 +14,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent dies, even by SIGKILL. Linux only; elsewhere nothing happens."""
+    """Ask the kernel to end this process when its parent dies, even by SIGKILL. Does nothing outside Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -27,7 +27,7 @@ def start(command: Sequence[str], *, log: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            preexec_fn=die_with_parent,  # noqa: PLW1509  (the parent has one thread)
+            preexec_fn=die_with_parent,
             start_new_session=True,
             env=os.environ.copy(),
         )

@@ -1,4 +1,4 @@
-"""Settings of Winnow. Every value that an installation may want to change comes from a WINNOW_* variable (docs/settings.md)."""
+"""Settings of Winnow. What an installation may want to change comes from WINNOW_* variables (docs/settings.md)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": dj_database_url.parse(environment.text("WINNOW_DATABASE_URL", f"sqlite:///{HOME}/winnow.sqlite3"))}
+DATABASES = {
+    "default": dj_database_url.parse(environment.text("WINNOW_DATABASE_URL", f"sqlite:///{HOME}/winnow.sqlite3"))
+}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # An acknowledged event must survive a power cut (synchronous=FULL); writers queue instead of failing (IMMEDIATE).
     DATABASES["default"]["OPTIONS"] = {

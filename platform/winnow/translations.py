@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -88,10 +88,14 @@ def _files() -> Iterator[Path]:
         yield from sorted(path for suffix in ("py", "html") for path in folder.rglob(f"*.{suffix}"))
 
 
-def _complete(string: str | tuple[str, ...]) -> bool:
-    return bool(string) if isinstance(string, str) else all(string)
+def _complete(string: str | Sequence[str] | None) -> bool:
+    return bool(string) if string is None or isinstance(string, str) else all(string)
 
 
 def _read(path: Path) -> Catalog:
     with path.open("rb") as file:
         return read_po(file, locale=path.parent.parent.name)
+
+
+if __name__ == "__main__":
+    update_catalogues()

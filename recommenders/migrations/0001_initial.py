@@ -6,39 +6,75 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Strategy',
+            name="Strategy",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9-]{0,62}$', 'lower-case letters, digits and hyphens, at most 63')])),
-                ('name', models.CharField(max_length=200)),
-                ('family', models.CharField(choices=[('baseline', 'Baseline'), ('collaborative', 'Collaborative filtering'), ('content', 'Content'), ('deep', 'Deep model'), ('language', 'Language model'), ('bandit', 'Bandit')], max_length=20)),
-                ('description', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "key",
+                    models.CharField(
+                        max_length=63,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9][a-z0-9-]{0,62}$", "lower-case letters, digits and hyphens, at most 63"
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "family",
+                    models.CharField(
+                        choices=[
+                            ("baseline", "Baseline"),
+                            ("collaborative", "Collaborative filtering"),
+                            ("content", "Content"),
+                            ("deep", "Deep model"),
+                            ("language", "Language model"),
+                            ("bandit", "Bandit"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("description", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'verbose_name_plural': 'strategies',
-                'constraints': [models.CheckConstraint(condition=models.Q(('family__in', ['baseline', 'collaborative', 'content', 'deep', 'language', 'bandit'])), name='strategy_family_is_known')],
+                "verbose_name_plural": "strategies",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("family__in", ["baseline", "collaborative", "content", "deep", "language", "bandit"])
+                        ),
+                        name="strategy_family_is_known",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='StrategyVersion',
+            name="StrategyVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('version', models.CharField(max_length=40)),
-                ('origin', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('strategy', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='recommenders.strategy')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("version", models.CharField(max_length=40)),
+                ("origin", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "strategy",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="versions", to="recommenders.strategy"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('strategy', 'version'), name='strategy_version_is_unique')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("strategy", "version"), name="strategy_version_is_unique")
+                ],
             },
         ),
     ]

@@ -13,7 +13,12 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_metric_that_somebody_defined_is_like_a_built_in_one():
-    definition = {"key": "wishes", "name": "Wishes", "kind": "mean", "numerator": [{"event": "Product Added to Wishlist"}]}
+    definition = {
+        "key": "wishes",
+        "name": "Wishes",
+        "kind": "mean",
+        "numerator": [{"event": "Product Added to Wishlist"}],
+    }
     Metric.objects.create(key="wishes", definition=definition)
     found = metric_definitions(["ctr", "wishes"])
     assert found[0].key == "ctr"
@@ -23,5 +28,7 @@ def test_a_metric_that_somebody_defined_is_like_a_built_in_one():
 
 
 def test_an_undefined_metric_is_named_with_those_there_are():
-    with pytest.raises(InvalidInput, match="metric: 'clicks' is not defined; there are average-order-value, conversion"):
+    with pytest.raises(
+        InvalidInput, match="metric: 'clicks' is not defined; there are average-order-value, conversion"
+    ):
         metric_definitions(["ctr", "clicks"])

@@ -106,17 +106,22 @@ def get_report(request: HttpRequest, key: str) -> tuple[int, object]:
     """The report that the experiment's page shows. Absent numbers are null and carry reason codes."""
     report = experiment_detail(key).report
     if report is None:
-        return 404, {"code": "no_report", "message": f"{key} has no report yet; POST /api/v1/experiments/{key}/evaluations"}
+        return 404, {
+            "code": "no_report",
+            "message": f"{key} has no report yet; POST /api/v1/experiments/{key}/evaluations",
+        }
     return 200, report_to_json(report)
 
 
 @api.post(
-    "/experiments/{key}/evaluations", auth=RUN, response={202: JobRow, 404: Problem, 409: Problem}, summary="Evaluate now"
+    "/experiments/{key}/evaluations",
+    auth=RUN,
+    response={202: JobRow, 404: Problem, 409: Problem},
+    summary="Evaluate now",
 )
 def evaluate(request: HttpRequest, key: str) -> tuple[int, Job]:
     """Ask for an evaluation; the answer is the job that is open for this experiment."""
-    user = request.auth  # type: ignore[attr-defined]  (ninja sets it)
-    return 202, request_evaluation(key, requested_by=str(user))
+    return 202, request_evaluation(key, requested_by=str(request.user))
 
 
 @api.get("/jobs/{job_id}", response={200: JobRow, 404: Problem}, summary="How far a job is")
@@ -139,14 +144,15 @@ def refuse(request: HttpRequest, error: ExperimentsError) -> HttpResponse:
 
 
 def urls() -> tuple[list[URLPattern], str, str]:
-    """The API's addresses, each with its access: operations check person or key themselves, the documentation is for people."""
+    """The API's addresses, each with its access. Operations check the person or the key themselves."""
     patterns, app_name, namespace = api.urls
-    for pattern in patterns:
+    views = [pattern for pattern in patterns if isinstance(pattern, URLPattern)]
+    for pattern in views:
         if pattern.name in DOCUMENTATION:
             requires(Permission.VIEW)(pattern.callback)
         else:
             public(because="every operation of the API has its own authentication")(pattern.callback)
-    return patterns, app_name, namespace
+    return views, app_name, namespace
 
 
-DOCUMENTATION = {"openapi-json", "openapi-view", "api-root"}
+DOCUMENTATION = ("openapi-json", "openapi-view", "api-root")

@@ -86,7 +86,9 @@ def _check_key(request: HttpRequest) -> None:
 
 
 def _body(request: HttpRequest) -> bytes:
-    too_large = Refused(413, "too_large", f"the body must be at most {LARGEST_BODY} bytes, unpacked; send smaller batches")
+    too_large = Refused(
+        413, "too_large", f"the body must be at most {LARGEST_BODY} bytes, unpacked; send smaller batches"
+    )
     try:
         body = request.body
     except RequestDataTooBig:

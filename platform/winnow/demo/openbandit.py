@@ -56,7 +56,7 @@ def draft(campaign: str) -> Draft:
         name=f"Open Bandit, campaign {campaign}",
         hypothesis="Bernoulli Thompson sampling gets more clicks per impression than a random choice of items.",
         unit=Unit.IMPRESSION,
-        unit_note="Open Bandit has no user id: the unit is the impression, so visits of one person count as independent.",
+        unit_note="Open Bandit has no user id: the unit is the impression, and visits of one person count as several.",
         arms=(
             PlannedArm(key="random", name="Random", strategy="random@1"),
             PlannedArm(key="bts", name="Bernoulli Thompson sampling", strategy="bts@1"),

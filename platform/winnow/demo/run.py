@@ -163,7 +163,9 @@ def _post(connection: HTTPConnection, key: str, batch: list[Event]) -> None:
 
 def evaluate(console: Console) -> None:
     """Ask for an evaluation of each experiment with new data, and watch the worker do it."""
-    jobs = {key: request_evaluation(key, requested_by="demo") for key in EXPERIMENTS if needs_refresh(find_experiment(key))}
+    jobs = {
+        key: request_evaluation(key, requested_by="demo") for key in EXPERIMENTS if needs_refresh(find_experiment(key))
+    }
     if not jobs:
         console.print("   every result is up to date")
         return

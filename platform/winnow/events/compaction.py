@@ -96,7 +96,9 @@ def _write(lake: Lake, table: DeltaTable, batch: Batch) -> None:
         received = _load(connection, batch)
         days = _mark_new(connection, table)
         files = [
-            lake.write_day(connection, day=day, name=f"batch-{batch.number}", relation=f"(FROM new WHERE day = DATE '{day}')")
+            lake.write_day(
+                connection, day=day, name=f"batch-{batch.number}", relation=f"(FROM new WHERE day = DATE '{day}')"
+            )
             for day in days
         ]
     finally:
@@ -142,12 +144,14 @@ def _mark_new(connection: duckdb.DuckDBPyConnection, table: DeltaTable) -> list[
     days = [row[0] for row in connection.execute("SELECT DISTINCT day FROM received").fetchall()]
     near = {day + timedelta(days=shift) for day in days for shift in (-1, 0, 1)}
     files = [file for day, of_day in _files_by_day(table).items() if day in near for file in of_day]
+    connection.execute("CREATE TABLE known (message_id VARCHAR)")
+    if files:  # read_parquet of nothing is an error
+        connection.execute("INSERT INTO known SELECT message_id FROM read_parquet(?)", [files])
     connection.execute(
-        "CREATE TABLE new AS SELECT * FROM received"
-        + (" WHERE message_id NOT IN (SELECT message_id FROM read_parquet(?))" if files else "")
-        + " QUALIFY ROW_NUMBER() OVER (PARTITION BY message_id ORDER BY received_at) = 1",
-        [files] if files else [],
+        "CREATE TABLE new AS SELECT * FROM received WHERE message_id NOT IN (SELECT message_id FROM known)"
+        " QUALIFY ROW_NUMBER() OVER (PARTITION BY message_id ORDER BY received_at) = 1"
     )
+    connection.execute("DROP TABLE known")
     connection.execute("DROP TABLE received")
     return [row[0] for row in connection.execute("SELECT DISTINCT day FROM new ORDER BY day").fetchall()]
 
@@ -172,7 +176,10 @@ def _rewrite(lake: Lake, table: DeltaTable, day: date, files: list[str]) -> DayF
     try:
         listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
         return lake.write_day(
-            connection, day=day, name=f"whole-{table.version()}", relation=f"read_parquet([{listed}], hive_partitioning = false)"
+            connection,
+            day=day,
+            name=f"whole-{table.version()}",
+            relation=f"read_parquet([{listed}], hive_partitioning = false)",
         )
     finally:
         connection.close()

@@ -86,9 +86,7 @@ class Lake:
         fsync(target.parent)
         return DayFile(day=day, path=path, rows=int(counted[0][0]))
 
-    def commit(
-        self, table: DeltaTable, files: Iterable[DayFile], *, batch: int, metadata: Mapping[str, int]
-    ) -> int:
+    def commit(self, table: DeltaTable, files: Iterable[DayFile], *, batch: int, metadata: Mapping[str, int]) -> int:
         """Append files as batch ``batch``. ``table`` must be the handle from which the batch was seen to be missing."""
         self._write(
             table,
@@ -113,7 +111,7 @@ class Lake:
         self, table: DeltaTable, actions: list[AddAction], properties: CommitProperties, replaced: date | None = None
     ) -> None:
         table.create_write_transaction(
-            actions,  # type: ignore[arg-type]  (a list of AddAction is one)
+            [*actions],
             mode="overwrite" if replaced else "append",
             schema=table.schema(),
             partition_by=["day"],

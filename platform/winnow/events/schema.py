@@ -153,7 +153,9 @@ def _text(source: Mapping[str, object], field: str, *, longest: int = 200, prefi
 def _value(properties: Mapping[str, object], kind: EventKind) -> int | None:
     value = _whole(properties, "value", least=-LARGEST_VALUE, most=LARGEST_VALUE)
     if kind.money and value is not None and value < 0:
-        raise BadEvent("properties.value", f"{value} must be 0 or more; a refund is an event of its own, Order Refunded")
+        raise BadEvent(
+            "properties.value", f"{value} must be 0 or more; a refund is an event of its own, Order Refunded"
+        )
     return value
 
 
@@ -179,7 +181,9 @@ def _moment(raw: object, received_at: datetime) -> datetime:
     if moment is None or moment.tzinfo is None:
         raise BadEvent("timestamp", f"{_short(raw)} must be ISO 8601 with a time zone, such as 2026-01-31T12:00:00Z")
     if moment > received_at + FUTURE:
-        raise BadEvent("timestamp", f"{_short(raw)} lies in the future; it must be at most an hour after it is received")
+        raise BadEvent(
+            "timestamp", f"{_short(raw)} lies in the future; it must be at most an hour after it is received"
+        )
     if moment < EARLIEST:
         raise BadEvent("timestamp", f"{_short(raw)} must not be before 2000")
     return moment

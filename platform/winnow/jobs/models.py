@@ -1,4 +1,4 @@
-"""Jobs as people see them: what runs, how far it is, how it ended. The row is the truth, the broker only wakes workers."""
+"""Jobs as people see them: what runs, how far it is, how it ended. The row is the truth; the broker wakes workers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ class Job(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["kind", "subject"], condition=Q(state__in=OPEN_STATES), name="one_open_job_per_subject"),
+            models.UniqueConstraint(
+                fields=["kind", "subject"], condition=Q(state__in=OPEN_STATES), name="one_open_job_per_subject"
+            ),
             models.CheckConstraint(condition=Q(state__in=State.values), name="job_state_is_known"),
             models.CheckConstraint(condition=Q(done__lte=models.F("total")), name="job_done_at_most_total"),
         ]

@@ -16,7 +16,6 @@ from experiments.errors import InvalidInput
 from experiments.metrics.builtin import BUILTIN_METRICS
 from experiments.queries.moments import ArmTotals, Scope, add_rows, left_out_query, moments_of, moments_query
 from experiments.queries.query import Query
-
 from tests.experiments.queries.events_table import COLUMNS, CREATE, ROWS, START, DuckDBWarehouse, row
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -105,7 +104,10 @@ def test_the_impression_is_a_unit_of_its_own():
     )
     scope = replace(SCOPE, unit=Unit.IMPRESSION)
     found = totals([METRICS["ctr"]], scope, rows)
-    assert {arm: (sums["n"], sums["m0_y_sum"]) for arm, sums in found.items()} == {"control": (1, 0), "treatment": (1, 1)}
+    assert {arm: (sums["n"], sums["m0_y_sum"]) for arm, sums in found.items()} == {
+        "control": (1, 0),
+        "treatment": (1, 1),
+    }
     assert duckdb_rows(left_out_query(scope), rows) == [{"outside_dates": 0, "without_unit": 1}]
 
 
@@ -115,7 +117,9 @@ def test_exposures_outside_the_dates_are_counted():
 
 def test_moments_are_exact_for_huge_amounts():
     rows = [row("a", "Experiment Viewed", 1, arm="control"), row("b", "Experiment Viewed", 1, arm="control")]
-    rows += [row(user, "Order Completed", 2, value=10**15 + extra, currency="CNY") for user, extra in (("a", 0), ("b", 2))]
+    rows += [
+        row(user, "Order Completed", 2, value=10**15 + extra, currency="CNY") for user, extra in (("a", 0), ("b", 2))
+    ]
     metric = METRICS["revenue"]
     moments = moments_of(totals([metric], rows=rows)["control"], 0, metric)
     assert moments.mean == (10**15 + 1,)

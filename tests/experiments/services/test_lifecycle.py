@@ -32,7 +32,10 @@ def test_a_draft_keeps_arms_and_metrics_in_their_order():
         ("control", 1, "random@1"),
         ("treatment", 3, ""),
     ]
-    assert [(row.metric_key, row.role) for row in experiment.metrics.all()] == [("ctr", "primary"), ("revenue", "guardrail")]
+    assert [(row.metric_key, row.role) for row in experiment.metrics.all()] == [
+        ("ctr", "primary"),
+        ("revenue", "guardrail"),
+    ]
     assert experiment.state == State.DRAFT
 
 

@@ -42,7 +42,9 @@ def test_nothing_is_refunded_that_was_not_bought(events):
             assert counts[user, name] <= counts[user, "Order Completed"]
 
 
-@pytest.mark.parametrize("metric", [metric for metric in BUILTIN_METRICS if metric.key in simulation.TRUTH], ids=lambda m: m.key)
+@pytest.mark.parametrize(
+    "metric", [metric for metric in BUILTIN_METRICS if metric.key in simulation.TRUTH], ids=lambda m: m.key
+)
 def test_the_true_effect_lies_in_the_interval_at_three_standard_errors(events, metric):
     sums: dict[str, dict[str, list[int]]] = {arm: defaultdict(lambda: [0, 0]) for arm in simulation.ARMS}
     for event in events:

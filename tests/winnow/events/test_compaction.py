@@ -62,7 +62,10 @@ def test_a_row_keeps_its_values():
     moment = "2026-05-04T10:30:00.123456Z"
     send(1, event="Order Completed", timestamp=moment, properties={"value": 5, "currency": "JPY", "note": "快"})
     compact()
-    row = LakeWarehouse().query("SELECT epoch_us(timestamp) AS t, epoch_us(received_at) AS r, * EXCLUDE (timestamp, received_at) FROM events", {})
+    row = LakeWarehouse().query(
+        "SELECT epoch_us(timestamp) AS t, epoch_us(received_at) AS r, * EXCLUDE (timestamp, received_at) FROM events",
+        {},
+    )
     assert {name: row[0][name] for name in ("user_id", "value", "currency", "properties", "item_id")} == {
         "user_id": "user-1",
         "value": 5,

@@ -28,7 +28,12 @@ now = datetime(2026, 5, 4, 12, tzinfo=UTC)
 for body in range(start, bodies):
     ingest(
         [
-            {"event": "Promotion Viewed", "messageId": f"{body}-{n}", "userId": f"u{n}", "timestamp": f"2026-05-0{1 + n % 3}T00:00:00Z"}
+            {
+                "event": "Promotion Viewed",
+                "messageId": f"{body}-{n}",
+                "userId": f"u{n}",
+                "timestamp": f"2026-05-0{1 + n % 3}T00:00:00Z",
+            }
             for n in range(per_body)
         ],
         received_at=now,
@@ -76,12 +81,13 @@ def lines(running: subprocess.Popen[str], count: int) -> int:
     return sum(1 for _ in zip(range(count), running.stdout, strict=False))
 
 
-@pytest.mark.worker
+@pytest.mark.slow
+@pytest.mark.sqlite
 def test_twenty_kills_of_compactor_and_ingester_lose_nothing_and_double_nothing(home):
     rng = random.Random(4)
     acknowledged = kills = 0
     while kills < KILLS:
-        # The ingester repeats the last body it may or may not have been told of, as a client does after a broken connection.
+        # The ingester repeats the last body it may or may not have been told of, as a client does.
         with process(INGEST, max(acknowledged - 1, 0), BODIES, PER_BODY) as ingester, process(COMPACT) as compactor:
             lines(ingester, 1)
             time.sleep(rng.uniform(0.1, 0.9))

@@ -71,7 +71,11 @@ PRICED = {"value": 1, "currency": "CNY"}
         ({"timestamp": 1777892400}, "timestamp", "must be ISO 8601"),
         ({"timestamp": "2026-05-04T13:00:01Z"}, "timestamp", "lies in the future"),
         ({"timestamp": "1999-12-31T00:00:00Z"}, "timestamp", "must not be before 2000"),
-        ({"event": "Experiment Viewed", "properties": {"experiment": "e"}}, "properties.arm", "Experiment Viewed needs it"),
+        (
+            {"event": "Experiment Viewed", "properties": {"experiment": "e"}},
+            "properties.arm",
+            "Experiment Viewed needs it",
+        ),
         ({**ORDER, "properties": {"value": 1}}, "properties.currency", "is missing"),
         ({**ORDER, "properties": {"currency": "CNY"}}, "properties.value", "is missing"),
         ({**ORDER, "properties": {**PRICED, "currency": "yuan"}}, "properties.currency", "three capital letters"),

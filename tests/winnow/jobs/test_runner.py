@@ -143,7 +143,9 @@ def same_database() -> dict[str, str]:
     if connection.vendor != "postgresql":
         return dict(os.environ)
     query = urlencode({"host": given["HOST"], "port": given["PORT"] or 5432})
-    return os.environ | {"WINNOW_DATABASE_URL": f"postgresql://{given['USER']}:{given['PASSWORD']}@/{given['NAME']}?{query}"}
+    return os.environ | {
+        "WINNOW_DATABASE_URL": f"postgresql://{given['USER']}:{given['PASSWORD']}@/{given['NAME']}?{query}"
+    }
 
 
 SETUP = """

@@ -5,32 +5,35 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Batch',
+            name="Batch",
             fields=[
-                ('number', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('committed_at', models.DateTimeField(blank=True, null=True)),
-                ('lake_version', models.BigIntegerField(blank=True, null=True)),
-                ('events', models.BigIntegerField(default=0)),
-                ('duplicates', models.BigIntegerField(default=0)),
+                ("number", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("committed_at", models.DateTimeField(blank=True, null=True)),
+                ("lake_version", models.BigIntegerField(blank=True, null=True)),
+                ("events", models.BigIntegerField(default=0)),
+                ("duplicates", models.BigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='InboxBody',
+            name="InboxBody",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('received_at', models.DateTimeField()),
-                ('events', models.BinaryField()),
-                ('count', models.PositiveIntegerField()),
-                ('batch', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='events.batch')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("received_at", models.DateTimeField()),
+                ("events", models.BinaryField()),
+                ("count", models.PositiveIntegerField()),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to="events.batch"
+                    ),
+                ),
             ],
         ),
     ]

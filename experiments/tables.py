@@ -1,0 +1,1 @@
+"""Analysis of files, in a notebook or by `winnow analyze`."""
