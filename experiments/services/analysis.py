@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -29,8 +29,7 @@ from experiments.rendering import freeze
 from experiments.reports import Evidence, build_report
 from experiments.selectors import metric_definitions
 
-ROWS_PER_SLICE = 5_000_000  # users are read a slice at a time: that bounds the memory, and people see it move
-FEWEST_SLICES = 4
+ROWS_PER_SLICE = 8_000_000  # users are read a slice at a time: that bounds the memory, and people see it move
 
 Progress = Callable[[int, int], None]  # parts done, parts in all
 
@@ -100,14 +99,8 @@ def analyze(
 
 
 def gather(settings: Settings, warehouse: Warehouse, *, source: Source, progress: Progress) -> Evidence:
-    """Read everything that the report needs, a slice of the users at a time."""
-    totals: ArmTotals = {}
-    slices = _slices(source.rows or 0)
-    for done, buckets in enumerate(slices):
-        progress(done, len(slices))
-        query = moments_query(settings.scope, settings.metrics, buckets=buckets)
-        add_rows(totals, warehouse.query(query.sql, query.parameters))
-    progress(len(slices), len(slices))
+    """Read everything that the report needs."""
+    totals = totals_of(settings.scope, settings.metrics, warehouse, rows=source.rows or 0, progress=progress)
     planned = [arm.key for arm in settings.plan.arms]
     return Evidence(
         source=source,
@@ -122,9 +115,28 @@ def gather(settings: Settings, warehouse: Warehouse, *, source: Source, progress
     )
 
 
+def totals_of(
+    scope: Scope,
+    metrics: Sequence[MetricDefinition],
+    warehouse: Warehouse,
+    *,
+    rows: int,
+    progress: Progress = lambda _done, _total: None,
+) -> ArmTotals:
+    """The sums of each arm, read a slice of the users at a time. ``rows`` is about how many events there are."""
+    totals: ArmTotals = {}
+    slices = _slices(rows)
+    for done, buckets in enumerate(slices):
+        progress(done, len(slices))
+        query = moments_query(scope, metrics, buckets=buckets)
+        add_rows(totals, warehouse.query(query.sql, query.parameters))
+    progress(len(slices), len(slices))
+    return totals
+
+
 def _slices(rows: int) -> list[tuple[int, int]]:
     """Ranges of buckets, all equally wide; more of them for more rows."""
-    count = FEWEST_SLICES
+    count = 1
     while count < BUCKETS and count * ROWS_PER_SLICE < rows:
         count *= 2
     width = BUCKETS // count

@@ -13,7 +13,7 @@ from experiments.models import Analysis
 from experiments.rendering import thaw
 from experiments.selectors import experiment_detail, experiment_summaries
 from experiments.services import lifecycle
-from experiments.services.analysis import analyze
+from experiments.services.analysis import analyze, settings_of, totals_of
 from experiments.services.lifecycle import Draft
 from tests.experiments.queries.events_table import ROWS, START, DuckDBWarehouse, row
 
@@ -83,8 +83,21 @@ def test_the_same_input_gives_the_analysis_that_exists(experiment):
 def test_progress_ends_at_the_whole(experiment):
     seen: list[tuple[int, int]] = []
     analyze(experiment, DuckDBWarehouse(), source=SOURCE, progress=lambda done, total: seen.append((done, total)))
-    assert seen[0][0] == 0
-    assert seen[-1] == (4, 4)
+    assert seen == [(0, 1), (1, 1)]
+
+
+def test_more_rows_are_read_in_more_slices_that_cover_every_bucket(experiment):
+    warehouse, settings = DuckDBWarehouse(), settings_of(experiment)
+    seen: list[tuple[int, int]] = []
+    sliced = totals_of(
+        settings.scope,
+        settings.metrics,
+        warehouse,
+        rows=100_000_000,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen[-1] == (16, 16)
+    assert sliced == totals_of(settings.scope, settings.metrics, warehouse, rows=10)
 
 
 def test_a_draft_cannot_be_analysed():
