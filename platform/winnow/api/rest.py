@@ -9,7 +9,7 @@ from csp.decorators import csp_update
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI, Schema, Status
 from ninja.security import APIKeyCookie, HttpBearer
 
 from experiments.errors import ExperimentsError, IllegalTransition, UnknownExperiment
@@ -102,15 +102,13 @@ def list_experiments(request: HttpRequest) -> list[ExperimentRow]:
 
 
 @api.get("/experiments/{key}/report", response={200: dict[str, object], 404: Problem}, summary="The latest report")
-def get_report(request: HttpRequest, key: str) -> tuple[int, object]:
+def get_report(request: HttpRequest, key: str) -> Status[dict[str, object]]:
     """The report that the experiment's page shows. Absent numbers are null and carry reason codes."""
     report = experiment_detail(key).report
     if report is None:
-        return 404, {
-            "code": "no_report",
-            "message": f"{key} has no report yet; POST /api/v1/experiments/{key}/evaluations",
-        }
-    return 200, report_to_json(report)
+        message = f"{key} has no report yet; POST /api/v1/experiments/{key}/evaluations"
+        return Status(404, {"code": "no_report", "message": message})
+    return Status(200, report_to_json(report))
 
 
 @api.post(
@@ -119,15 +117,17 @@ def get_report(request: HttpRequest, key: str) -> tuple[int, object]:
     response={202: JobRow, 404: Problem, 409: Problem},
     summary="Evaluate now",
 )
-def evaluate(request: HttpRequest, key: str) -> tuple[int, Job]:
+def evaluate(request: HttpRequest, key: str) -> Status[Job]:
     """Ask for an evaluation; the answer is the job that is open for this experiment."""
-    return 202, request_evaluation(key, requested_by=str(request.user))
+    return Status(202, request_evaluation(key, requested_by=str(request.user)))
 
 
 @api.get("/jobs/{job_id}", response={200: JobRow, 404: Problem}, summary="How far a job is")
-def get_job(request: HttpRequest, job_id: UUID) -> tuple[int, object]:
+def get_job(request: HttpRequest, job_id: UUID) -> Status[object]:
     job = Job.objects.filter(pk=job_id).first()
-    return (200, job) if job else (404, {"code": "unknown_job", "message": f"there is no job {job_id}"})
+    if job is None:
+        return Status(404, {"code": "unknown_job", "message": f"there is no job {job_id}"})
+    return Status(200, job)
 
 
 STATUS: dict[type[ExperimentsError], tuple[int, str]] = {

@@ -66,7 +66,8 @@ def test_what_the_lake_exports_can_be_imported(tmp_path):
     path = tmp_path / "events.parquet"
     duckdb.sql(
         """SELECT 'm1' AS message_id, 'ann' AS user_id, 'Order Completed' AS event, 5::BIGINT AS value,
-        'JPY' AS currency, TIMESTAMP '2026-05-04 11:00:00' AT TIME ZONE 'UTC' AS timestamp, '{"a":1}' AS properties, 3 AS bucket"""
+        TIMESTAMP '2026-05-04 11:00:00' AT TIME ZONE 'UTC' AS timestamp,
+        'JPY' AS currency, '{"a":1}' AS properties, 3 AS bucket"""
     ).write_parquet(str(path))
     result = run(path)
     assert result.exit_code == 0, result.output
