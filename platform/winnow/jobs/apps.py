@@ -5,4 +5,5 @@ class JobsConfig(AppConfig):
     name = "winnow.jobs"
 
     def ready(self) -> None:
-        import winnow.celery  # noqa: F401  (tasks are sent through this application, in every process)
+        import winnow.celery
+        import winnow.checks  # noqa: F401  (tasks are sent through the application, and checks registered, in every process)
