@@ -18,11 +18,11 @@ HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Addr
 
 @click.command()
 @HOST
-@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on; 0 takes a free one.")
 def up(host: str, port: int) -> None:
     """Run everything on this machine: pages, API, worker, scheduler and, without WINNOW_BROKER_URL, a broker."""
     try:
-        with stack.running(host, port) as running:
+        with stack.running(host, port or stack.free_port(host)) as running:
             click.echo(f"Winnow is at {running.url} (logs in {settings.HOME / 'log'}; Ctrl-C ends it)")
             if not User.objects.exists():
                 click.echo("Nobody can log in yet: winnow login-link NAME --role admin makes a person and a link.")

@@ -46,9 +46,10 @@ class DemoFailed(RuntimeError):
 @contextmanager
 def stack_for_demo(host: str, port: int, console: Console) -> Iterator[str]:
     """``winnow up`` in a process of its own; yields its address."""
-    if not port_is_free(host, port):
+    if port and not port_is_free(host, port):
         console.print(f"Port {port} is in use; taking another one.")
-        port = free_port(host)
+        port = 0
+    port = port or free_port(host)
     log = settings.HOME / "log" / "up.log"
     log.parent.mkdir(exist_ok=True)
     log.unlink(missing_ok=True)

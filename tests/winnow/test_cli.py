@@ -1,0 +1,56 @@
+"""The command line: what there is, who gets in."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from winnow.accounts.keys import find_api_key, redeem_login_link
+from winnow.accounts.models import Scope, User
+from winnow.cli import COMMANDS, main
+
+
+def test_every_command_has_a_line_of_help():
+    result = CliRunner().invoke(main, ["--help"])
+    assert result.exit_code == 0
+    for name in COMMANDS:
+        assert name in result.output
+
+
+def test_help_needs_no_home(shell, tmp_path):
+    done = shell(sys.executable, "-m", "winnow.cli", "analyze", "--help", WINNOW_HOME=str(tmp_path / "home"))
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.django_db
+def test_a_login_link_makes_the_person_with_the_role():
+    result = CliRunner().invoke(main, ["login-link", "ann", "--role", "engineer", "--url", "http://winnow.test"])
+    address, _, token = result.output.strip().rpartition("/")
+    assert address == "http://winnow.test/login/link"
+    user = redeem_login_link(token)
+    assert user == User.objects.get(username="ann", role="engineer")
+    assert not user.has_usable_password()
+    assert redeem_login_link(token) is None
+
+
+@pytest.mark.django_db
+def test_a_login_link_leaves_the_role_of_a_person_alone_unless_told():
+    User.objects.create_user("ann", role="admin")
+    CliRunner().invoke(main, ["login-link", "ann"])
+    assert User.objects.get().role == "admin"
+    CliRunner().invoke(main, ["login-link", "ann", "--role", "viewer"])
+    assert User.objects.get().role == "viewer"
+
+
+@pytest.mark.django_db
+def test_a_key_is_shown_once_and_works():
+    result = CliRunner().invoke(main, ["keys", "create", "shop", "--scope", "write_events"])
+    key = result.output.strip()
+    found = find_api_key(key, scope=Scope.WRITE_EVENTS)
+    assert found is not None
+    assert found.name == "shop"
+    assert key not in (found.digest, found.prefix)
+    assert find_api_key(key, scope=Scope.READ) is None
