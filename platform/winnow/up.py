@@ -49,12 +49,13 @@ class Child:
         """Start it again if it died; give up when it keeps dying at once."""
         if self.process is None or self.process.poll() is None:
             return
-        quick = time.monotonic() - self.started < QUICK_DEATH
-        self.quick_deaths = self.quick_deaths + 1 if quick else 1
+        killed = self.process.returncode == -signal.SIGKILL  # by somebody else: no fault of its own
+        quick = not killed and time.monotonic() - self.started < QUICK_DEATH
+        self.quick_deaths = self.quick_deaths + 1 if quick else 0
         if self.quick_deaths >= MOST_QUICK_DEATHS:
             log = _logs() / f"{self.name}.log"
             raise CannotRun(f"the {self.name} died {self.quick_deaths} times at its start; {log} says why")
-        time.sleep(0.2 * self.quick_deaths)
+        time.sleep(0.5 * self.quick_deaths)
         self.start()
 
 

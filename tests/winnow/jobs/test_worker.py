@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -55,6 +61,29 @@ with exclusive("lake") as taken:
 """
 
 
+MAKE_KEY = """
+from winnow.accounts.keys import create_api_key
+from winnow.accounts.models import Scope
+print(json.dumps(create_api_key(name="test", scope=Scope.WRITE_EVENTS)))
+"""
+SEND_COMPACT = """
+from winnow.celery import app
+app.send_task("winnow.jobs.compact")
+print("null")
+"""
+COMPACT_ALL = """
+from winnow.jobs.evaluation import compact_soon
+compact_soon()
+print("null")
+"""
+COUNT = """
+from winnow.events.models import Batch, InboxBody
+from winnow.events.warehouse import LakeWarehouse
+rows = LakeWarehouse().query("SELECT COUNT(*) AS n, COUNT(DISTINCT message_id) AS ids FROM events", {})[0]
+print(json.dumps([rows["n"], rows["ids"], InboxBody.objects.count(), Batch.objects.count()]))
+"""
+
+
 class Installation:
     """``winnow up`` in a home of its own."""
 
@@ -62,9 +91,12 @@ class Installation:
         self.environment = os.environ | {"WINNOW_HOME": home, "DJANGO_SETTINGS_MODULE": "winnow.settings"}
         self.environment.pop("WINNOW_DATABASE_URL", None)
         self.up: subprocess.Popen[str] | None = None
+        self.url = ""
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "winnow.cli", "up", "--port", str(free_port("127.0.0.1"))]
+        port = free_port("127.0.0.1")
+        self.url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "winnow.cli", "up", "--port", str(port)]
         self.up = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=self.environment)
         assert self.up.stdout is not None
         assert "Winnow is at" in self.up.stdout.readline()
@@ -113,6 +145,14 @@ class Installation:
         found = subprocess.run(["pgrep", "-P", str(self.up.pid), "-f", word], capture_output=True, text=True)
         return [int(pid) for pid in found.stdout.split()]
 
+    def kill_one(self, word: str) -> None:
+        """Kill the child whose command holds the word, once it is there."""
+        deadline = time.monotonic() + 20
+        while not (found := self.processes(word)):
+            assert time.monotonic() < deadline, f"no process of {word}"
+            time.sleep(0.1)
+        os.kill(found[0], signal.SIGKILL)
+
 
 @pytest.fixture
 def installation(tmp_path) -> Iterator[Installation]:
@@ -143,6 +183,62 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_the_job_resumed(installat
     _, _, _, _, units, rows = installation.wait_for("done")
     assert rows == events
     assert units > 2_000
+
+
+def test_twenty_kills_of_worker_and_web_server_lose_nothing_and_double_nothing(installation):
+    installation.start()
+    key = installation.ask(MAKE_KEY)
+    sender = Sender(installation.url, str(key))
+    sender.start()
+    rng = random.Random(8)
+    for kill in range(20):
+        installation.ask(SEND_COMPACT)
+        time.sleep(rng.uniform(0, 0.6))
+        installation.kill_one("gunicorn" if kill % 4 == 3 else "celery -A winnow worker")
+    sender.stop.set()
+    sender.join(60)
+    assert sender.acknowledged > 0
+    installation.ask(COMPACT_ALL)
+    rows, ids, waiting, batches = cast(list[int], installation.ask(COUNT))
+    assert (rows, ids, waiting) == (sender.acknowledged, sender.acknowledged, 0)
+    assert batches >= 5, "the kills should come while batches are on their way"
+
+
+class Sender(threading.Thread):
+    """A client that sends batches of 50 until it is stopped, and sends the same again until it is acknowledged."""
+
+    def __init__(self, url: str, key: str) -> None:
+        super().__init__()
+        self.address = urlsplit(url)
+        self.authorization = "Basic " + b64encode(f"{key}:".encode()).decode()
+        self.stop = threading.Event()
+        self.acknowledged = 0
+
+    def run(self) -> None:
+        while not self.stop.is_set():
+            first = self.acknowledged
+            events = [
+                {
+                    "event": "Promotion Viewed",
+                    "messageId": f"m{number}",
+                    "userId": f"u{number % 999}",
+                    "timestamp": f"2026-05-0{1 + number % 3}T00:00:00Z",
+                }
+                for number in range(first, first + 50)
+            ]
+            while not self.send(json.dumps({"batch": events})):
+                time.sleep(0.1)
+            self.acknowledged += 50
+
+    def send(self, body: str) -> bool:
+        connection = HTTPConnection(str(self.address.hostname), self.address.port, timeout=20)
+        try:
+            connection.request("POST", "/v1/batch", body, {"Authorization": self.authorization})
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
 
 
 def test_nothing_outlives_a_launcher_that_is_killed(installation):
