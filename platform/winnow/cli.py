@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from importlib import import_module
 
 import click
 
-# name → (module, attribute, needs Django). Modules are loaded when their command is used: analysing a file starts
-# fast and leaves no trace in the folder it is used in.
-COMMANDS: dict[str, tuple[str, str, bool]] = {
-    "analyze": ("winnow.analyze", "analyze", False),
-    "demo": ("winnow.commands", "demo", True),
-    "events": ("winnow.events.commands", "events", True),
-    "keys": ("winnow.commands", "keys", True),
-    "login-link": ("winnow.commands", "login_link", True),
-    "up": ("winnow.commands", "up", True),
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command is. Modules are loaded when their command is used: help comes fast and needs no home."""
+
+    module: str
+    attribute: str
+    help: str  # the first sentence of the command's own
+    needs_django: bool = True
+
+
+COMMANDS: dict[str, Entry] = {
+    "analyze": Entry(
+        "winnow.analyze", "analyze", "Analyse FILE, one row per unit or one row per event.", needs_django=False
+    ),
+    "demo": Entry("winnow.commands", "demo", "Run the main job on real data."),
+    "events": Entry("winnow.events.commands", "events", "Events: bring them in."),
+    "keys": Entry("winnow.commands", "keys", "Keys for programs."),
+    "login-link": Entry("winnow.commands", "login_link", "Print a link that logs NAME in."),
+    "setup": Entry("winnow.commands", "setup", "Bring the database up to date and check the settings."),
+    "up": Entry("winnow.commands", "up", "Run everything on this machine."),
 }
 
 
@@ -26,18 +39,37 @@ class LazyGroup(click.Group):
         """The names of all commands."""
         return sorted(COMMANDS)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].help) for name in self.list_commands(ctx)])
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name, with Django set up if it needs it."""
-        if cmd_name not in COMMANDS:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
             return None
-        module, attribute, needs_django = COMMANDS[cmd_name]
-        if needs_django:
-            os.environ.setdefault("DJANGO_SETTINGS_MODULE", "winnow.settings")
-            import django
-
-            django.setup()
-        command: click.Command = getattr(import_module(module), attribute)
+        if entry.needs_django:
+            set_django_up()
+        command: click.Command = getattr(import_module(entry.module), entry.attribute)
         return command
+
+
+def set_django_up() -> None:
+    """Load settings and applications; what a person can mend becomes one sentence."""
+    from winnow.checks import imports_are_ours
+
+    for message in imports_are_ours():  # a foreign package would break the imports that follow
+        raise click.ClickException(f"{message.msg}. {message.hint}")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "winnow.settings")
+    import django
+    from django.conf import settings
+
+    try:
+        settings.INSTALLED_APPS  # noqa: B018  (the first access loads them)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(f"the settings cannot be used: {error}") from None
+    django.setup()
 
 
 @click.group(cls=LazyGroup)

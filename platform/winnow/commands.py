@@ -12,6 +12,7 @@ from winnow import up as stack
 from winnow.accounts.keys import create_api_key, create_login_link
 from winnow.accounts.models import Scope, User
 from winnow.accounts.roles import Role
+from winnow.processes import CannotRun
 
 HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 
@@ -27,10 +28,20 @@ def up(host: str, port: int) -> None:
             if not User.objects.exists():
                 click.echo("Nobody can log in yet: winnow login-link NAME --role admin makes a person and a link.")
             running.run()
-    except stack.CannotRun as error:
+    except CannotRun as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         click.echo("stopped")
+
+
+@click.command()
+def setup() -> None:
+    """Bring database and translations up to date and check the settings, without starting anything."""
+    try:
+        stack.prepare()
+    except CannotRun as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"Winnow is ready to run with its home in {settings.HOME}")
 
 
 @click.command()
@@ -88,7 +99,7 @@ def demo(host: str, port: int, serve: bool) -> None:
             console.print("Ctrl-C ends the demo.")
             while True:
                 time.sleep(1)
-    except (run.DemoFailed, DownloadFailed, stack.CannotRun) as error:
+    except (run.DemoFailed, DownloadFailed, CannotRun) as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         console.print("stopped")

@@ -13,21 +13,35 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
+class CannotRun(Exception):
+    """An installation cannot start or go on. The message says why and what to do."""
+
+
+def die_with_parent(by: signal.Signals = signal.SIGTERM) -> None:
     """Ask the kernel to end this process when its parent dies, even by SIGKILL. Does nothing outside Linux."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, by)
 
 
 def start(command: Sequence[str], *, log: Path) -> subprocess.Popen[bytes]:
-    """Start a child in a session of its own, so that Ctrl-C reaches only the parent; what it prints goes to the log."""
+    """Start a child in a session of its own, so that Ctrl-C reaches only the parent; what it prints goes to the log.
+
+    When its parent dies it is killed, not asked: a worker that is asked would first finish a job of an hour.
+    """
+    parent = os.getpid()
+
+    def tie_to_parent() -> None:
+        die_with_parent(signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the kernel was told
+            os._exit(1)
+
     with log.open("ab") as file:
         return subprocess.Popen(  # noqa: S603  (our own commands)
             command,
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            preexec_fn=die_with_parent,
+            preexec_fn=tie_to_parent,
             start_new_session=True,
             env=os.environ.copy(),
         )

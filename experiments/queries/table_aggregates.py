@@ -1,0 +1,48 @@
+"""The last snapshot of each group in a file that is already aggregated: ``cells → rows → snapshots``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from experiments.queries.query import Query
+from experiments.queries.table import cell
+
+SIDES = ("c", "t")  # control first
+SUMMARY = tuple(f"{part}_{side}" for part in ("count", "mean", "variance") for side in SIDES)
+
+
+def snapshots_query(groups: Sequence[str], snapshot: str) -> Query:
+    """One row per group: its ids ``g0…``, ``row`` in the file, ``snapshots``, ``ties`` and the texts of the last one.
+
+    Snapshots are cumulative, so the last one holds all the others; adding them would count units again and again.
+    A snapshot is a number or a date. ``untimed`` counts rows whose snapshot is neither.
+    """
+    ids = [f"{cell(column)} AS g{i}" for i, column in enumerate(groups)]
+    texts = [f"{cell(column)} AS {column}" for column in SUMMARY]
+    time = cell(snapshot) if snapshot else "'0'"
+    names = [f"g{i}" for i in range(len(groups))]
+    within = f"PARTITION BY {', '.join(names)}" if names else ""
+    at = "COALESCE(TRY_CAST(snapshot AS DOUBLE), EPOCH(TRY_CAST(snapshot AS TIMESTAMP)))"
+    lines = ",\n    ".join
+    return Query(
+        sql=f"""WITH cells AS (
+  SELECT
+    ROW_NUMBER() OVER () AS row,
+    {time} AS snapshot,
+    {lines([*ids, *texts])}
+  FROM file
+), rows AS (
+  SELECT *, {at} AS at FROM cells
+), snapshots AS (
+  SELECT
+    *,
+    COUNT(*) OVER ({within}) AS snapshots,
+    COUNT(*) FILTER (WHERE at IS NULL) OVER ({within}) AS untimed,
+    RANK() OVER ({within} ORDER BY at DESC NULLS LAST) AS place
+  FROM rows
+), last AS (
+  SELECT *, COUNT(*) OVER ({within}) AS ties FROM snapshots WHERE place = 1
+)
+SELECT * EXCLUDE (place) FROM last ORDER BY {", ".join([*names, "row"])}""",  # noqa: S608  (checked and quoted)
+        parameters={},
+    )

@@ -1,1 +1,0 @@
-"""Analysis of files, in a notebook or by `winnow analyze`."""

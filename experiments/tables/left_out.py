@@ -1,0 +1,75 @@
+"""What a file's analysis leaves out, counted and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from experiments.contracts import Exclusion, Finding, Message, Plan, Severity, gettext_noop
+from experiments.health import two_arms
+from experiments.queries.table import TableColumns
+from experiments.tables.checks import Checked
+from experiments.tables.engine import Row
+from experiments.tables.spec import TableSpec
+
+UNEXPECTED = gettext_noop("%(rules)s.")
+WITHOUT_UNIT = gettext_noop("%(column)s is empty.")
+IN_TWO_ARMS = gettext_noop("They were in more than one arm.")
+NO_ROW_LEFT = gettext_noop("All their rows were left out.")
+MISSING = gettext_noop("%(metric)s has no value, and they are left out of %(metric)s only (%(arms)s).")
+MOVED = gettext_noop(
+    "%(count)d units (%(share).2f%%) were in more than one arm before unexpected rows were left out; "
+    "%(left)d still are and are left out too."
+)
+
+
+def exclusions(
+    spec: TableSpec, plan: Plan, columns: TableColumns, checked: Checked, by_arm: Mapping[str, Row], left: Row
+) -> tuple[Exclusion, ...]:
+    """Rows first, then units, then the units that lack one metric."""
+    gone, out = int(str(left.get("gone", 0))), int(str(left.get("n", 0)))
+    rules = " or ".join(f"{rule.column} does not fit {rule.given}" for rule in spec.expect)
+    found = [
+        ("unexpected", checked.unexpected, "rows", Message(template=UNEXPECTED, params={"rules": rules})),
+        ("no_unit", checked.without_unit, "rows", Message(template=WITHOUT_UNIT, params={"column": spec.unit})),
+        ("two_arms", out - gone, "units", Message(template=IN_TWO_ARMS)),
+        ("no_row_left", gone, "units", Message(template=NO_ROW_LEFT)),
+        *_missing(spec, plan, by_arm),
+    ]
+    return tuple(
+        Exclusion(code=code, count=count, what=what, message=message) for code, count, what, message in found if count
+    )
+
+
+def _missing(
+    spec: TableSpec, plan: Plan, by_arm: Mapping[str, Row]
+) -> Iterator[tuple[str, int, str, Message]]:
+    """By arm: a value that is missing more often in one arm is a result of the treatment, or a broken log."""
+    names = [*spec.metric_keys, *(f"{name} (before the experiment)" for name in spec.covariates)]
+    for position, name in enumerate(names):
+        missing = {
+            arm.label: int(str(by_arm[arm.key]["n"])) - int(str(by_arm[arm.key][f"g{position}_n"]))
+            for arm in plan.arms
+            if arm.key in by_arm
+        }
+        arms = ", ".join(f"{arm} {count:,}" for arm, count in missing.items())
+        what = "units" if spec.unit else "rows"
+        message = Message(template=MISSING, params={"metric": name, "arms": arms})
+        yield f"missing:{name}", sum(missing.values()), what, message
+
+
+def with_moved_units(
+    findings: Sequence[Finding], *, moved: int, left_out: int, units: Mapping[str, int]
+) -> tuple[Finding, ...]:
+    """Say how many units were in two arms before the rules of ``--expect`` repaired some of them."""
+    if moved <= left_out:
+        return tuple(findings)
+    share = 100 * moved / (left_out + sum(units.values()))
+    message = Message(template=MOVED, params={"count": moved, "share": share, "left": left_out})
+    before = Finding(
+        check=two_arms.KEY,
+        severity=Severity.WARNING,
+        message=message,
+        action=Message(template=two_arms.CHECK_ASSIGNMENT),
+    )
+    repaired = [one for one in findings if one.check == two_arms.KEY and one.severity is Severity.OK]
+    return tuple(before if one in repaired else one for one in findings) + (() if repaired else (before,))

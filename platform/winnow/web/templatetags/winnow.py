@@ -1,0 +1,33 @@
+"""Filters of the pages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
+
+from experiments import figures
+
+register = template.Library()
+
+
+@register.filter
+def moment(when: datetime) -> str:
+    """A date with its time and zone."""
+    local = timezone.localtime(when)
+    return f"{date_format(local, gettext('j M Y, H:i'))} {local.tzname()}"
+
+
+@register.filter
+def day(when: datetime) -> str:
+    """A date without its time."""
+    return date_format(timezone.localtime(when), gettext("j M Y"))
+
+
+@register.filter
+def count(number: int) -> str:
+    """A whole number with separators."""
+    return figures.count(number)
