@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SERVE ?= 1
+# A home for what only looks at the code.
+SCRATCH := .cache/check
 # Public experiments for the tests (docs/testing.md); the leg is named as not run where there are none.
 WINNOW_TEST_DATA ?= $(wildcard ../shared/data)
 export WINNOW_TEST_DATA
@@ -13,9 +15,9 @@ export WINNOW_TEST_DATA
 help:  ## Say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(BIN)/winnow: pyproject.toml
+$(BIN)/winnow: pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Winnow needs Python 3.11 or newer; say make PYTHON=python3.12, for instance."; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv is missing (Debian: apt-get install python3-venv)."; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || { echo "This Python cannot make virtual environments (Debian: apt-get install python3-venv)."; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
@@ -36,8 +38,10 @@ check: $(VENV)/.dev  ## Format, lint, types, import contracts, migrations, trans
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=.:platform $(BIN)/lint-imports --no-cache
-	WINNOW_HOME=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
-	WINNOW_HOME=$$(mktemp -d) $(BIN)/python manage.py check --fail-level WARNING
+	rm -rf $(SCRATCH)
+	WINNOW_HOME=$(SCRATCH) $(BIN)/winnow setup
+	WINNOW_HOME=$(SCRATCH) $(BIN)/python manage.py makemigrations --check --dry-run
+	WINNOW_HOME=$(SCRATCH) $(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python -m pytest -q -m "not postgresql and not browser and not broker and not slow and not real_data" tests
 
 test: $(VENV)/.dev  ## Every test on SQLite, PostgreSQL, Celery with both brokers, Chromium; says which legs ran

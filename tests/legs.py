@@ -35,7 +35,7 @@ class Leg:
     name: str
     arguments: tuple[str, ...]
     service: Callable[[], AbstractContextManager[Service]] | None = None
-    variable: str = ""  # the environment variable that tells the tests where the service is
+    variables: tuple[str, ...] = ()  # the environment variables that tell product and tests where the service is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,25 +66,25 @@ LEGS = (
         name="Django on PostgreSQL through psycopg2",
         arguments=("-m", "not broker and not browser and not real_data and not sqlite", *DJANGO),
         service=services.postgresql,
-        variable="WINNOW_DATABASE_URL",
+        variables=("WINNOW_DATABASE_URL", "WINNOW_TEST_POSTGRES_URL"),
     ),
     Leg(
         name="Celery with Redis",
         arguments=("-m", "broker", "tests"),
         service=services.redis,
-        variable="WINNOW_BROKER_URL",
+        variables=("WINNOW_BROKER_URL", "WINNOW_TEST_REDIS_URL"),
     ),
     Leg(
         name="Pages in Chromium",
         arguments=("-m", "browser", "tests"),
         service=services.chromium,
-        variable="WINNOW_TEST_CHROMIUM",
+        variables=("WINNOW_TEST_CHROMIUM",),
     ),
     Leg(
         name="Public experiments",
         arguments=("-m", "real_data", "tests"),
         service=services.data,
-        variable="WINNOW_TEST_DATA",
+        variables=("WINNOW_TEST_DATA",),
     ),
 )
 
@@ -96,7 +96,7 @@ def run(leg: Leg) -> Outcome:
         return _pytest(leg, {}, "nothing needed")
     try:
         with leg.service() as service:
-            return _pytest(leg, {leg.variable: service.address}, service.how)
+            return _pytest(leg, dict.fromkeys(leg.variables, service.address), service.how)
     except Unavailable as error:
         print(f"NOT RUN: {error}", flush=True)
         return Outcome(leg=leg, how=str(error), ran=False)
@@ -112,7 +112,7 @@ def _pytest(leg: Leg, environment: Mapping[str, str], how: str) -> Outcome:
     total, skipped = int(counts.get("tests", 0)), int(counts.get("skipped", 0))
     failed = int(counts.get("failures", 0)) + int(counts.get("errors", 0))
     if done.returncode and not failed:
-        failed = 1  # pytest itself failed, or found no test
+        failed, how = 1, f"{how}; pytest ended with status {done.returncode}"  # 5: it found no test
     passed = max(total - skipped - failed, 0)
     return Outcome(leg=leg, how=how, passed=passed, failed=failed, skipped=skipped, seconds=time.monotonic() - started)
 

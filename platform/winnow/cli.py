@@ -15,7 +15,7 @@ class Entry:
 
     module: str
     attribute: str
-    help: str  # the first sentence of the command's own
+    help: str  # how the command's own help begins
     needs_django: bool = True
 
 

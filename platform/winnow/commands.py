@@ -36,7 +36,7 @@ def up(host: str, port: int) -> None:
 
 @click.command()
 def setup() -> None:
-    """Bring database and translations up to date and check the settings, without starting anything."""
+    """Bring the database up to date and check the settings, without starting anything."""
     try:
         stack.prepare()
     except CannotRun as error:
