@@ -22,7 +22,7 @@ def snapshots_query(groups: Sequence[str], snapshot: str) -> Query:
     time = cell(snapshot) if snapshot else "'0'"
     names = [f"g{i}" for i in range(len(groups))]
     within = f"PARTITION BY {', '.join(names)}" if names else ""
-    at = "COALESCE(TRY_CAST(snapshot AS DOUBLE), EPOCH(TRY_CAST(snapshot AS TIMESTAMP)))"
+    taken = "COALESCE(TRY_CAST(snapshot AS DOUBLE), EPOCH(TRY_CAST(snapshot AS TIMESTAMP)))"
     lines = ",\n    ".join
     return Query(
         sql=f"""WITH cells AS (
@@ -32,13 +32,13 @@ def snapshots_query(groups: Sequence[str], snapshot: str) -> Query:
     {lines([*ids, *texts])}
   FROM file
 ), rows AS (
-  SELECT *, {at} AS at FROM cells
+  SELECT *, {taken} AS taken FROM cells
 ), snapshots AS (
   SELECT
     *,
     COUNT(*) OVER ({within}) AS snapshots,
-    COUNT(*) FILTER (WHERE at IS NULL) OVER ({within}) AS untimed,
-    RANK() OVER ({within} ORDER BY at DESC NULLS LAST) AS place
+    COUNT(*) FILTER (WHERE taken IS NULL) OVER ({within}) AS untimed,
+    RANK() OVER ({within} ORDER BY taken DESC NULLS LAST) AS place
   FROM rows
 ), last AS (
   SELECT *, COUNT(*) OVER ({within}) AS ties FROM snapshots WHERE place = 1

@@ -31,6 +31,8 @@ from experiments.selectors import metric_definitions
 
 ROWS_PER_SLICE = 8_000_000  # users are read a slice at a time: that bounds the memory, and people see it move
 
+ROLE_ORDER = (Role.PRIMARY, Role.GUARDRAIL, Role.SECONDARY)
+
 Progress = Callable[[int, int], None]  # parts done, parts in all
 
 
@@ -46,7 +48,7 @@ class Settings:
 def settings_of(experiment: Experiment) -> Settings:
     """The settings under which an experiment that has started is analysed."""
     start = experiment.require_started()
-    chosen = list(experiment.metrics.all())
+    chosen = sorted(experiment.metrics.all(), key=lambda row: ROLE_ORDER.index(Role(row.role)))
     definitions = metric_definitions(row.metric_key for row in chosen)
     arms = tuple(
         PlannedArm(key=arm.key, weight=arm.weight, name=arm.name, strategy=arm.strategy)

@@ -120,9 +120,7 @@ def _check_last(engine: Engine, spec: AggregateSpec, row: Row) -> None:
 
 def _result(engine: Engine, spec: AggregateSpec, row: Row, groups: int) -> GroupResult:
     control, treatment = (_moments(f"{engine.name}, row {row['row']}", row, side) for side in ("c", "t"))
-    comparison = compare(
-        control, treatment, kind=Kind.MEAN, alpha=spec.alpha, control_name=CONTROL, arm=TREATMENT
-    )
+    comparison = compare(control, treatment, kind=Kind.MEAN, alpha=spec.alpha, control_name=CONTROL, arm=TREATMENT)
     return GroupResult(
         group=tuple(_text(row[f"g{i}"]) for i in range(groups)),
         snapshot=_text(row["snapshot"]) if spec.snapshot else "",
@@ -137,7 +135,9 @@ def _moments(where: str, row: Row, side: str) -> Moments:
     n = _number(where, row, f"count_{side}")
     mean, variance = _number(where, row, f"mean_{side}"), _number(where, row, f"variance_{side}")
     if not n >= 0 or n != math.floor(n):
-        raise InvalidTable(f"{where}, column count_{side}: “{_text(row[f'count_{side}'])}” must be a whole number, 0 or more")
+        raise InvalidTable(
+            f"{where}, column count_{side}: “{_text(row[f'count_{side}'])}” must be a whole number, 0 or more"
+        )
     if variance < 0:
         raise InvalidTable(f"{where}, column variance_{side}: {variance:g} must not be negative")
     return Moments.from_summary(n=int(n), mean=mean, variance=variance)

@@ -62,18 +62,14 @@ def table_columns(spec: TableSpec) -> TableColumns:
         unit=spec.unit,
         measures=measures,
         groups=tuple(tuple(measures.index(measure) for measure in group) for group in wanted),
-        rules=tuple(
-            Rule(column=one.column, given=one.given, pairs=tuple(one.values.items())) for one in spec.expect
-        ),
+        rules=tuple(Rule(column=one.column, given=one.given, pairs=tuple(one.values.items())) for one in spec.expect),
         currency=spec.currency_column,
         decimals=decimals(spec.currency),
         allow_negative=spec.allow_negative,
     )
 
 
-def _report(
-    spec: TableSpec, columns: TableColumns, checked: Checked, rows: Sequence[Row], engine: Engine
-) -> Report:
+def _report(spec: TableSpec, columns: TableColumns, checked: Checked, rows: Sequence[Row], engine: Engine) -> Report:
     by_arm = {str(row["arm"]): row for row in rows if row["arm"] is not None}
     left = next((row for row in rows if row["arm"] is None), {})
     plan = _plan(spec, checked)
@@ -93,9 +89,7 @@ def _report(
     return replace(report, findings=(*findings, *balance_findings(plan, spec.covariates, pre)))
 
 
-def _moments(
-    columns: TableColumns, by_arm: Mapping[str, Row], names: Sequence[str]
-) -> dict[str, dict[str, Moments]]:
+def _moments(columns: TableColumns, by_arm: Mapping[str, Row], names: Sequence[str]) -> dict[str, dict[str, Moments]]:
     metrics = len(names) - sum(measure.reading is Reading.COVARIATE for measure in columns.measures)
     keys = [name if i < metrics else _covariate_key(name) for i, name in enumerate(names)]
     return {

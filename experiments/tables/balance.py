@@ -21,7 +21,9 @@ UNLIKE = gettext_noop(
     "(%(effect)s, p = %(p)s)."
 )
 UNKNOWN = gettext_noop("Before the experiment, %(covariate)s: %(arm)s cannot be compared (%(reasons)s).")
-ASK_WHY = gettext_noop("Ask how units were assigned; a chance of less than one in a thousand says it was not at random.")
+ASK_WHY = gettext_noop(
+    "Ask how units were assigned; a chance of less than one in a thousand says it was not at random."
+)
 
 
 def balance_findings(
@@ -40,9 +42,7 @@ def _of_covariate(plan: Plan, covariate: str, by_arm: Mapping[str, Moments]) -> 
     before = by_arm.get(control.key, Moments.empty(1))
     for arm in treatments:
         after = by_arm.get(arm.key, Moments.empty(1))
-        comparison = compare(
-            before, after, kind=Kind.MEAN, alpha=plan.alpha, control_name=control.key, arm=arm.key
-        )
+        comparison = compare(before, after, kind=Kind.MEAN, alpha=plan.alpha, control_name=control.key, arm=arm.key)
         yield _finding(covariate, control.label, arm.label, comparison, before.mean[0])
 
 

@@ -112,7 +112,9 @@ def _check_arms(engine: Engine, spec: TableSpec, rows: Sequence[Row]) -> None:
     if not spec.control:
         raise InvalidInput("control", f"name the arm to compare with; the arms are: {', '.join(arms)}")
     if spec.control not in arms:
-        raise InvalidInput("control", f"{engine.name} has no arm “{spec.control}”{suggestion(spec.control, arms, 'arms')}")
+        raise InvalidInput(
+            "control", f"{engine.name} has no arm “{spec.control}”{suggestion(spec.control, arms, 'arms')}"
+        )
     if len(arms) < 2:
         raise InvalidTable(f"{engine.name}, column {spec.arm}: the only arm is “{arms[0]}”; there must be two or more")
     _check_weights(spec, arms)

@@ -17,8 +17,11 @@ IN_TWO_ARMS = gettext_noop("They were in more than one arm.")
 NO_ROW_LEFT = gettext_noop("All their rows were left out.")
 MISSING = gettext_noop("%(metric)s has no value, and they are left out of %(metric)s only (%(arms)s).")
 MOVED = gettext_noop(
+    "%(count)d units (%(share).2f%%) were in more than one arm before unexpected rows were left out, none is since."
+)
+SOME_MOVED = gettext_noop(
     "%(count)d units (%(share).2f%%) were in more than one arm before unexpected rows were left out; "
-    "%(left)d still are and are left out too."
+    "the %(left)d that still are were left out too."
 )
 
 
@@ -40,9 +43,7 @@ def exclusions(
     )
 
 
-def _missing(
-    spec: TableSpec, plan: Plan, by_arm: Mapping[str, Row]
-) -> Iterator[tuple[str, int, str, Message]]:
+def _missing(spec: TableSpec, plan: Plan, by_arm: Mapping[str, Row]) -> Iterator[tuple[str, int, str, Message]]:
     """By arm: a value that is missing more often in one arm is a result of the treatment, or a broken log."""
     names = [*spec.metric_keys, *(f"{name} (before the experiment)" for name in spec.covariates)]
     for position, name in enumerate(names):
@@ -64,7 +65,8 @@ def with_moved_units(
     if moved <= left_out:
         return tuple(findings)
     share = 100 * moved / (left_out + sum(units.values()))
-    message = Message(template=MOVED, params={"count": moved, "share": share, "left": left_out})
+    template = SOME_MOVED if left_out else MOVED
+    message = Message(template=template, params={"count": moved, "share": share, "left": left_out})
     before = Finding(
         check=two_arms.KEY,
         severity=Severity.WARNING,

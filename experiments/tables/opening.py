@@ -123,8 +123,6 @@ def _text(path: Path, block: bytes) -> str:
         ) from None
 
 
-
-
 def _header(path: Path, text: str, *, cut: bool) -> tuple[str, tuple[str, ...]]:
     if cut and "\n" not in text and "\r" not in text:
         raise InvalidTable(f"{path}, the header: the line is longer than {FIRST_BLOCK:,} bytes; is this a CSV file?")

@@ -88,10 +88,15 @@ def check_spec(spec: TableSpec) -> None:
     for key in keys:
         if keys.count(key) > 1:
             raise InvalidInput("metrics", f"“{key}” is named twice; a column or ratio is one metric")
-    for role, names in (("primary", (spec.primary,) if spec.primary else ()), ("lower-is-better", spec.lower_is_better)):
+    for role, names in (
+        ("primary", (spec.primary,) if spec.primary else ()),
+        ("lower-is-better", spec.lower_is_better),
+    ):
         for name in names:
             if name not in keys:
-                raise InvalidInput(role, f"“{name}” is not a metric of this analysis{suggestion(name, keys, 'metrics')}")
+                raise InvalidInput(
+                    role, f"“{name}” is not a metric of this analysis{suggestion(name, keys, 'metrics')}"
+                )
     if spec.arm in (spec.unit, *keys, *spec.covariates):
         raise InvalidInput("arm", f"“{spec.arm}” cannot be the arm and something else too")
     for arm, weight in spec.weights.items():

@@ -44,8 +44,8 @@ def draft() -> Draft:
     return Draft(
         key=KEY,
         name="Spend 300, save 50 (simulated)",
-        hypothesis="Showing the campaign to the users who are likely to join brings more orders.",
-        arms=(PlannedArm(key="control", name="Everybody"), PlannedArm(key="treatment", name="Likely to join")),
+        hypothesis="Showing the campaign to users who are likely to join brings more orders.",
+        arms=(PlannedArm(key="control", name="Everybody"), PlannedArm(key="treatment", name="Likely joiners")),
         metrics=tuple((key, roles.get(key, Role.SECONDARY)) for key in TRUTH),
         currency="CNY",
         planned_start=START,
