@@ -123,11 +123,15 @@ def moments_query(columns: TableColumns) -> Query:
         if measure.reading is Reading.COVARIATE
     ]
     return Query(
-        sql=f"""WITH {_rows(columns)}, {_units(columns)}{step}, moments AS (
+        sql=f"""WITH {_rows(columns)}, {_units(columns)}, shifts AS (
+  SELECT
+    {_lines(shifts)}
+  FROM (SELECT * FROM units WHERE arm IS NOT NULL LIMIT {SAMPLE})
+), moments AS (
   SELECT
     arm,
     {_lines(sums)}
-  FROM {"units, shifts" if floats else "units"}
+  FROM units, shifts
   GROUP BY arm
 )
 SELECT * FROM moments ORDER BY arm""",  # noqa: S608  (values are parameters; identifiers are checked and quoted)

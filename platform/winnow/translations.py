@@ -49,6 +49,7 @@ def update_catalogues() -> None:
         catalogue = _read(path) if path.exists() else Catalog(locale=path.parent.parent.name, project="Winnow")
         catalogue.update(template, no_fuzzy_matching=True)
         catalogue.obsolete.clear()
+        catalogue.fuzzy = False
         with path.open("wb") as file:
             write_po(file, catalogue, width=120, omit_header=False, sort_by_file=True, include_lineno=False)
 
