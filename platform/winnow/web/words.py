@@ -21,8 +21,8 @@ ROLES: dict[Role, Promise] = {
 }
 
 DIRECTIONS: dict[Direction, Promise] = {
-    Direction.INCREASE: _("higher is better"),
-    Direction.DECREASE: _("lower is better"),
+    Direction.INCREASE: _("Higher is better."),
+    Direction.DECREASE: _("Lower is better."),
 }
 
 SEVERITIES: dict[Severity, Promise] = {

@@ -18,7 +18,8 @@ register = template.Library()
 def moment(when: datetime) -> str:
     """A date with its time and zone."""
     local = timezone.localtime(when)
-    return f"{date_format(local, gettext('j M Y, H:i'))} {local.tzname()}"
+    pattern = gettext("j M Y, H:i")  # outside the f-string, where the extractor finds it
+    return f"{date_format(local, pattern)} {local.tzname()}"
 
 
 @register.filter
