@@ -36,6 +36,13 @@ class Installation:
         """A link that logs a person in once; the person is made if need be."""
         return self.command("login-link", name, "--role", role, "--url", self.url)
 
+    def python(self, code: str) -> str:
+        """What Python code prints in this home, with Django set up."""
+        command = [sys.executable, "-c", "import django; django.setup()\n" + code]
+        return subprocess.run(
+            command, env=environment(self.home), check=True, stdout=subprocess.PIPE, text=True
+        ).stdout.strip()
+
     def child(self, word: str) -> int:
         """The process that was started for this part; waits for one."""
         return wait_for(lambda: children(self.up.pid, word), seconds=20)[0]
@@ -48,9 +55,9 @@ def environment(home: Path, **changes: str) -> dict[str, str]:
 
 
 @contextmanager
-def running(home: Path, **changes: str) -> Iterator[Installation]:
+def running(home: Path, *options: str, **changes: str) -> Iterator[Installation]:
     """An installation that is ended on the way out."""
-    command = [*WINNOW, "up", "--port", "0"]
+    command = [*WINNOW, "up", "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(home, **changes)) as up:
         assert up.stdout is not None
         first_line = up.stdout.readline()

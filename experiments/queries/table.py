@@ -70,7 +70,8 @@ def cell(column: str) -> str:
 def value(columns: TableColumns, reading: Reading, text: str) -> str:
     """The value of a cell, NULL where the text breaks the rule of its reading."""
     if reading is Reading.BINARY:
-        return f"CASE WHEN LOWER({text}) IN ('1', '1.0', 'true') THEN 1 WHEN LOWER({text}) IN ('0', '0.0', 'false') THEN 0 END"
+        yes, no = "'1', '1.0', 'true'", "'0', '0.0', 'false'"
+        return f"CASE WHEN LOWER({text}) IN ({yes}) THEN 1 WHEN LOWER({text}) IN ({no}) THEN 0 END"
     if reading is Reading.MONEY:
         # twelve decimals are read, so what binary fractions leave behind (3.3000000000000003) is rounded away
         minor = f"TRY_CAST({text} AS DECIMAL({MOST_DIGITS + 12}, 12)) * CAST({10**columns.decimals} AS DECIMAL(4, 0))"
@@ -158,6 +159,12 @@ def moments_of(row: Mapping[str, object], columns: TableColumns, position: int) 
     )
 
 
+def exact_sum(row: Mapping[str, object], columns: TableColumns, position: int) -> int | None:
+    """The sum of a metric's values in the arm of this row, None where it was added up in floating point."""
+    group = columns.groups[position]
+    return _integer(row[f"g{position}_0"]) if all(_exact(columns, i) for i in group) else None
+
+
 def _rows(columns: TableColumns, *, pairs: bool = False) -> str:
     """``cells`` (texts) and ``rows`` (values), one row each per row of the file."""
     texts = [f"{cell(columns.arm)} AS arm"]
@@ -188,7 +195,7 @@ def _units(columns: TableColumns) -> str:
         units += [f"v{i}" for i in range(len(columns.measures))]
         units += [f"FALSE AS c{i}" for i, one in enumerate(columns.measures) if one.reading is Reading.COVARIATE]
         # the sample stops early and the rest streams, so nothing is kept in memory
-        return f"units AS NOT MATERIALIZED (\n  SELECT\n    {_lines(units)}\n  FROM rows\n  WHERE expected\n)"  # noqa: S608
+        return f"units AS NOT MATERIALIZED (\n  SELECT\n    {_lines(units)}\n  FROM rows\n  WHERE expected\n)"
     fits = " FILTER (WHERE expected)" if columns.rules else ""
     units = [f"CASE WHEN MIN(arm){fits} = MAX(arm){fits} THEN MIN(arm){fits} END AS arm"]
     units += [f"COUNT(*){fits} AS kept", "MIN(arm) <> MAX(arm) AS moved"]
@@ -197,7 +204,7 @@ def _units(columns: TableColumns) -> str:
         units += [f"{function}(v{i}){fits} AS v{i}"]
         units += [f"MIN(v{i}){fits} <> MAX(v{i}){fits} AS c{i}"] if measure.reading is Reading.COVARIATE else []
     return (
-        f"units AS MATERIALIZED (\n  SELECT\n    {_lines(units)}\n  FROM rows\n"  # noqa: S608
+        f"units AS MATERIALIZED (\n  SELECT\n    {_lines(units)}\n  FROM rows\n"
         "  WHERE unit IS NOT NULL\n  GROUP BY unit\n)"
     )
 
@@ -223,12 +230,10 @@ def _exact(columns: TableColumns, position: int) -> bool:
 
 
 def _expected(columns: TableColumns) -> str:
-    rules = [
-        "COALESCE(CASE given_{0} {1} ELSE TRUE END, FALSE)".format(
-            i, " ".join(f"WHEN $given_{i}_{j} THEN held_{i} = $held_{i}_{j}" for j in range(len(rule.pairs)))
-        )
-        for i, rule in enumerate(columns.rules)
-    ]
+    rules = []
+    for i, rule in enumerate(columns.rules):
+        cases = " ".join(f"WHEN $given_{i}_{j} THEN held_{i} = $held_{i}_{j}" for j in range(len(rule.pairs)))
+        rules.append(f"COALESCE(CASE given_{i} {cases} ELSE TRUE END, FALSE)")
     return " AND ".join(rules) or "TRUE"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from experiments.contracts import (
     Direction,
     Kind,
+    MetricResult,
     Plan,
     PlannedArm,
     PlannedMetric,
@@ -18,7 +19,7 @@ from experiments.contracts import (
     Source,
     Unit,
 )
-from experiments.queries.table import Measure, Reading, Rule, TableColumns, moments_of, moments_query
+from experiments.queries.table import Measure, Reading, Rule, TableColumns, exact_sum, moments_of, moments_query
 from experiments.reports import Evidence, build_report
 from experiments.stats.moments import Moments
 from experiments.tables.balance import balance_findings
@@ -85,8 +86,11 @@ def _report(spec: TableSpec, columns: TableColumns, checked: Checked, rows: Sequ
     report = build_report(plan, evidence)
     moved = sum(int(str(row["moved"])) for row in rows)
     findings = with_moved_units(report.findings, moved=moved, left_out=in_two_arms, units=evidence.units)
+    metrics = tuple(
+        _with_exact_sums(result, columns, position, by_arm) for position, result in enumerate(report.metrics)
+    )
     pre = [moments[_covariate_key(one)] for one in spec.covariates]
-    return replace(report, findings=(*findings, *balance_findings(plan, spec.covariates, pre)))
+    return replace(report, metrics=metrics, findings=(*findings, *balance_findings(plan, spec.covariates, pre)))
 
 
 def _moments(columns: TableColumns, by_arm: Mapping[str, Row], names: Sequence[str]) -> dict[str, dict[str, Moments]]:
@@ -96,6 +100,18 @@ def _moments(columns: TableColumns, by_arm: Mapping[str, Row], names: Sequence[s
         key: {arm: moments_of(row, columns, position) for arm, row in by_arm.items()}
         for position, key in enumerate(keys)
     }
+
+
+def _with_exact_sums(
+    result: MetricResult, columns: TableColumns, position: int, by_arm: Mapping[str, Row]
+) -> MetricResult:
+    """Counts and money as they were added up; n times the mean can be off in the last digit."""
+    sums = {arm: exact_sum(row, columns, position) for arm, row in by_arm.items()}
+    arms = []
+    for arm in result.arms:
+        total = sums.get(arm.arm)
+        arms.append(arm if total is None else replace(arm, numerator=float(total)))
+    return replace(result, arms=tuple(arms))
 
 
 def _covariate_key(column: str) -> str:

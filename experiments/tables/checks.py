@@ -51,8 +51,8 @@ def _with_currency(engine: Engine, spec: TableSpec) -> TableSpec:
         named = _first(engine, other_value_query(spec.currency_column, spec.currency))
     if named:
         raise InvalidTable(
-            f"{engine.name}, row {named['row']}, column {spec.currency_column}: the currency is {named['text']!r},"
-            f" but {spec.currency!r} was named or came before; money of two currencies cannot be added"
+            f"{engine.name}, row {named['row']}, column {spec.currency_column}: the currency is “{named['text']}”,"
+            f" but “{spec.currency}” was named or came before; money of two currencies cannot be added"
         )
     return spec
 

@@ -19,6 +19,7 @@ from typing import IO
 from experiments.errors import InvalidTable
 
 FIRST_BLOCK = 1_000_000  # bytes; a header that does not end in it is no header
+LONGEST_ROW = 2_000_000  # bytes, as the engine has it
 DELIMITERS = ",;\t|"
 PLAIN_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 
@@ -67,7 +68,7 @@ def _plain_file(path: Path, folder: Path) -> Path:
     return plain
 
 
-def _unpack(path: Path, packed: IO[bytes], plain: Path) -> None:
+def _unpack(path: Path, packed: IO[bytes] | gzip.GzipFile, plain: Path) -> None:
     try:
         with plain.open("wb") as file:
             shutil.copyfileobj(packed, file, 1 << 20)
@@ -104,8 +105,20 @@ def _opened(path: Path, plain: Path, folder: Path, block: bytes) -> Opened:
     if block.startswith(b"PAR1"):
         return Opened(name=name, path=plain, workspace=folder, parquet=True)
     text = _text(path, block)
+    _check_rows_end(path, plain)
     delimiter, columns = _header(path, text, cut=len(block) == FIRST_BLOCK)
     return Opened(name=name, path=plain, workspace=folder, parquet=False, columns=columns, delimiter=delimiter)
+
+
+def _check_rows_end(path: Path, plain: Path) -> None:
+    """The engine refuses rows of 2 MB, but silently leaves out a row that is longer than its buffer."""
+    lines = 0
+    with plain.open("rb") as file:
+        while block := file.read(LONGEST_ROW):
+            if len(block) == LONGEST_ROW and b"\n" not in block and b"\r" not in block:
+                where = f"near row {lines}" if lines else "the header"
+                raise InvalidTable(f"{path}, {where}: a line is longer than {LONGEST_ROW:,} bytes; is this a CSV file?")
+            lines += block.count(b"\n")
 
 
 def _text(path: Path, block: bytes) -> str:
@@ -125,10 +138,10 @@ def _text(path: Path, block: bytes) -> str:
 
 def _header(path: Path, text: str, *, cut: bool) -> tuple[str, tuple[str, ...]]:
     if cut and "\n" not in text and "\r" not in text:
-        raise InvalidTable(f"{path}, the header: the line is longer than {FIRST_BLOCK:,} bytes; is this a CSV file?")
-    headers = {delimiter: _first_record(path, text, delimiter) for delimiter in DELIMITERS}
-    delimiter = max(headers, key=lambda one: len(headers[one]))
-    header = headers[delimiter]
+        raise InvalidTable(f"{path}, the header: a line is longer than {FIRST_BLOCK:,} bytes; is this a CSV file?")
+    records = {delimiter: _first_records(path, text, delimiter) for delimiter in DELIMITERS}
+    delimiter = max(records, key=lambda one: _fit(records[one]))
+    header = records[delimiter][0]
     if not any(name.strip() for name in header):
         raise InvalidTable(f"{path}, the header: the first line must name the columns, it is empty")
     # the index that pandas writes has no name
@@ -144,8 +157,15 @@ def _header(path: Path, text: str, *, cut: bool) -> tuple[str, tuple[str, ...]]:
     return delimiter, columns
 
 
-def _first_record(path: Path, text: str, delimiter: str) -> list[str]:
+def _first_records(path: Path, text: str, delimiter: str) -> tuple[list[str], list[str]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        return next(reader, []), next(reader, [])
     except csv.Error as error:
         raise InvalidTable(f"{path}, the header: {error}") from None
+
+
+def _fit(records: tuple[list[str], list[str]]) -> tuple[bool, int]:
+    """A delimiter is right where it finds columns, and as many in the first row as in the header."""
+    header, first = records
+    return len(header) > 1 and len(header) == len(first), len(header)

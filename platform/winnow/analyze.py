@@ -35,7 +35,9 @@ FORMATS = ("text", "json", "md", "html")
 @click.option("--number", multiple=True, metavar="COLUMN", help="A number; a unit's rows are added up.")
 @click.option("--money", multiple=True, metavar="COLUMN", help="Decimal major units (12.34); added up exactly.")
 @click.option("--ratio", multiple=True, metavar="NAME=NUM/DEN", help="Sum of one column over the sum of another.")
-@click.option("--covariate", multiple=True, metavar="COLUMN", help="A number from before the experiment: is it balanced?")
+@click.option(
+    "--covariate", multiple=True, metavar="COLUMN", help="A number from before the experiment: is it balanced?"
+)
 @click.option("--expect", multiple=True, metavar="COLUMN=GIVEN:A=X,B=Y", help="Leave out rows where A has not X, …")
 @click.option("--weights", default="", metavar="ARM=W,…", help="The planned split; equal by default.")
 @click.option("--alpha", default=0.05, show_default=True, help="Two-sided error rate of each comparison.")
@@ -46,11 +48,15 @@ FORMATS = ("text", "json", "md", "html")
 @click.option("--title", default="", help="Of the report; by default the file's name.")
 @click.option("--allow-negative", is_flag=True, help="Accept negative money (refunds, corrections).")
 @click.option("--moments", is_flag=True, help="The file holds count_c, mean_c, variance_c and the same with _t.")
-@click.option("--snapshot", default="", metavar="COLUMN", help="With --moments: orders cumulative rows; the last counts.")
-@click.option("--group", multiple=True, metavar="COLUMN", help="With --moments: tells groups apart; all others by default.")
+@click.option(
+    "--snapshot", default="", metavar="COLUMN", help="With --moments: orders cumulative rows; the last counts."
+)
+@click.option(
+    "--group", multiple=True, metavar="COLUMN", help="With --moments: tells groups apart; all others by default."
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), help="Write to this file instead of the terminal.")
-def analyze(  # noqa: PLR0913
+def analyze(
     file: Path,
     arm: str,
     control: str,
@@ -148,7 +154,8 @@ def parse_expectation(text: str) -> Expectation:
     values = _pairs(pairs)
     if not (column.strip() and given.strip()) or not values:
         raise InvalidInput(
-            "expect", f"“{text}” must be COLUMN=GIVEN:VALUE=EXPECTED,…, for instance page=group:control=old,treatment=new"
+            "expect",
+            f"“{text}” must be COLUMN=GIVEN:VALUE=EXPECTED,…, for instance page=group:control=old,treatment=new",
         )
     return Expectation(column=column.strip(), given=given.strip(), values=values)
 

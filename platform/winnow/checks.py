@@ -111,6 +111,20 @@ def the_lake_can_be_written(**_: object) -> list[CheckMessage]:
 
 
 @register()
+def some_host_is_allowed(**_: object) -> list[CheckMessage]:
+    """Without any, every request is refused."""
+    if settings.ALLOWED_HOSTS:
+        return []
+    return [
+        Error(
+            "WINNOW_ALLOWED_HOSTS names no host, so every request would be refused",
+            hint="Name the hosts under which the pages are asked for, or leave the variable unset.",
+            id="winnow.E005",
+        )
+    ]
+
+
+@register()
 def sqlite_is_a_tested_one(**_: object) -> list[CheckMessage]:
     """Python brings its own SQLite, or the system's."""
     if "sqlite" not in settings.DATABASES["default"]["ENGINE"] or sqlite3.sqlite_version_info >= OLDEST_SQLITE:

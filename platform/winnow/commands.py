@@ -26,7 +26,10 @@ def up(host: str, port: int) -> None:
         with stack.running(host, port or stack.free_port(host)) as running:
             click.echo(f"Winnow is at {running.url} (logs in {settings.HOME / 'log'}; Ctrl-C ends it)")
             if not User.objects.exists():
-                click.echo("Nobody can log in yet: winnow login-link NAME --role admin makes a person and a link.")
+                click.echo(
+                    f"Nobody can log in yet: winnow login-link NAME --role admin --url {running.url}"
+                    " makes a person and a link."
+                )
             running.run()
     except CannotRun as error:
         raise click.ClickException(str(error)) from None

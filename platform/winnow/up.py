@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from django.conf import settings
 from django.core.checks import run_checks
@@ -27,6 +27,7 @@ from winnow.processes import CannotRun
 
 logger = logging.getLogger(__name__)
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104  (only compared)
 START_SECONDS = 60.0
 QUICK_DEATH = 10.0  # seconds; a child that lives shorter did not really start
 MOST_QUICK_DEATHS = 5
@@ -71,8 +72,8 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """Where the pages are."""
-        return f"http://{self.host}:{self.port}"
+        """Where the pages are, seen from this machine."""
+        return f"http://{'127.0.0.1' if self.host == EVERYWHERE else self.host}:{self.port}"
 
     def start(self) -> None:
         """Start every process; returns when the pages answer. Raises CannotRun."""
@@ -119,8 +120,10 @@ class Stack:
             time.sleep(0.1)
 
     def _answers(self) -> bool:
+        name = settings.ALLOWED_HOSTS[0].lstrip("*.") or "localhost"  # others are refused
+        request = Request(f"{self.url}/healthz", headers={"Host": name})  # noqa: S310  (http on this machine)
         try:
-            with urlopen(f"{self.url}/healthz", timeout=2) as answer:  # noqa: S310  (http on this machine)
+            with urlopen(request, timeout=2) as answer:  # noqa: S310
                 return bool(answer.status == 200)
         except (URLError, OSError):
             return False

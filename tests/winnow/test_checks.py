@@ -70,6 +70,12 @@ def test_a_lake_inside_a_file_is_named(settings, tmp_path):
     assert str(tmp_path / "file") in found.msg
 
 
+def test_no_allowed_host_is_an_error(settings):
+    settings.ALLOWED_HOSTS = []
+    (found,) = checks.some_host_is_allowed()
+    assert found.id == "winnow.E005"
+
+
 def test_an_old_sqlite_is_warned_of_where_it_is_used(settings, monkeypatch):
     monkeypatch.setattr(checks.sqlite3, "sqlite_version_info", (3, 34, 1))
     monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "django.db.backends.sqlite3")

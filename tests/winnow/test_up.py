@@ -88,6 +88,11 @@ def test_one_that_dies_at_every_start_is_given_up(settings, tmp_path, monkeypatc
     assert (tmp_path / "log" / "worker.log").read_text().count("no memory") == 5
 
 
+def test_it_listens_everywhere_under_the_name_it_is_given(tmp_path):
+    with running(tmp_path, "--host", "0.0.0.0", WINNOW_ALLOWED_HOSTS="winnow.example.com") as installation:
+        assert installation.url.startswith("http://127.0.0.1:")
+
+
 def test_a_taken_port_is_one_sentence(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
