@@ -84,11 +84,11 @@ def listing_to_html(report: AggregateReport) -> str:
 
 
 def _metrics(report: Report) -> list[PageMetric]:
-    axis = _axis([one for result in report.metrics for one in result.comparisons])
-    return [_metric(result, rows, axis) for result, rows in zip(report.metrics, cells.rows(report), strict=True)]
+    return [_metric(result, rows) for result, rows in zip(report.metrics, cells.rows(report), strict=True)]
 
 
-def _metric(result: MetricResult, rows: Sequence[cells.Row], axis: Axis) -> PageMetric:
+def _metric(result: MetricResult, rows: Sequence[cells.Row]) -> PageMetric:
+    axis = _axis(result.comparisons)
     control, *treatments = rows
     name, *notes = control.label
     pictures = (

@@ -93,7 +93,7 @@ def test_a_decision_is_recorded_with_its_reason(inside, live_server):
     inside.get_by_role("button", name="Stop now").click()
     inside.get_by_text("The experiment is stopped.").wait_for()
     inside.get_by_text("Decide…").click()
-    inside.get_by_label("Outcome").select_option("ship")
+    inside.get_by_role("radio", name="Ship").check()
     inside.get_by_label("Reason").fill("More orders at the same cost.")
     inside.get_by_role("button", name="Record the decision").click()
     inside.get_by_text("The decision is recorded.").wait_for()
