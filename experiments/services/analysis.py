@@ -29,7 +29,7 @@ from experiments.rendering import freeze
 from experiments.reports import Evidence, build_report
 from experiments.selectors import metric_definitions
 
-ROWS_PER_SLICE = 8_000_000  # users are read a slice at a time: that bounds the memory, and people see it move
+ROWS_PER_SLICE = 12_000_000  # users are read a slice at a time: that bounds the memory, and people see it move
 
 ROLE_ORDER = (Role.PRIMARY, Role.GUARDRAIL, Role.SECONDARY)
 

@@ -31,6 +31,14 @@ def flag(name: str, *, default: bool) -> bool:
     raise BadSetting(f"{name} = {raw!r}, must be one of 1, 0, true, false, yes, no, on, off")
 
 
+def number(name: str, default: int) -> int:
+    """A whole number above 0."""
+    raw = text(name, str(default))
+    if not raw.isascii() or not raw.isdigit() or int(raw) == 0:
+        raise BadSetting(f"{name} = {raw!r}, must be a whole number above 0")
+    return int(raw)
+
+
 def words(name: str, default: str) -> list[str]:
     """A comma-separated variable."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

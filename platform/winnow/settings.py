@@ -136,4 +136,4 @@ BROKER_IS_EMBEDDED = not environment.text("WINNOW_BROKER_URL", "")
 BROKER_URL = environment.text("WINNOW_BROKER_URL", f"redis+socket://{BROKER_SOCKET}")
 
 ENGINE_MEMORY = environment.text("WINNOW_ENGINE_MEMORY", "2GB")
-ENGINE_THREADS = int(environment.text("WINNOW_ENGINE_THREADS", "2"))
+ENGINE_THREADS = environment.number("WINNOW_ENGINE_THREADS", 2)

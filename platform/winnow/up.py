@@ -57,7 +57,7 @@ class Child:
         if self.quick_deaths >= MOST_QUICK_DEATHS:
             log = _logs() / f"{self.name}.log"
             raise CannotRun(f"the {self.name} died {self.quick_deaths} times at its start; {log} says why")
-        time.sleep(0.5 * self.quick_deaths)
+        time.sleep(0.2 + 0.5 * self.quick_deaths)
         self.start()
 
 

@@ -31,6 +31,13 @@ def test_a_wrong_yes_or_no_is_named(monkeypatch):
         environment.flag("WINNOW_X", default=False)
 
 
+@pytest.mark.parametrize("raw", ["x", "0", "-1", "1.5", "٣"])
+def test_a_wrong_number_is_named(monkeypatch, raw):
+    monkeypatch.setenv("WINNOW_X", raw)
+    with pytest.raises(environment.BadSetting, match=f"WINNOW_X = '{raw}', must be a whole number above 0"):
+        environment.number("WINNOW_X", 2)
+
+
 def test_the_signing_key_is_made_once_and_private(tmp_path, monkeypatch):
     monkeypatch.delenv("WINNOW_SECRET_KEY", raising=False)
     key = environment.secret_key(tmp_path)

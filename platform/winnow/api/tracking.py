@@ -6,7 +6,6 @@ import zlib
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import orjson
 from django.core.exceptions import RequestDataTooBig
@@ -60,19 +59,20 @@ def _answer(request: HttpRequest, *, many: bool) -> HttpResponse:
         response = _json({"code": "unavailable", "message": "the events could not be stored; send them again"}, 503)
         response.headers["Retry-After"] = "2"
         return response
-    return _json(_summary(receipt), 200 if receipt.accepted or not receipt.rejections else 400)
+    if receipt.accepted or not receipt.rejections:
+        return _json({"success": True, "accepted": receipt.accepted} | _rejected(receipt), 200)
+    first = receipt.rejections[0]
+    message = f"{len(receipt.rejections)} events refused; the first, at {first.index}: {first.message}"
+    return _json({"code": "invalid_events", "message": message} | _rejected(receipt), 400)
 
 
-def _summary(receipt: Receipt) -> dict[str, object]:
-    summary: dict[str, object] = {"success": not receipt.rejections, "accepted": receipt.accepted}
-    if receipt.rejections:
-        first = receipt.rejections[0]
-        summary |= {
-            "code": "invalid_events",
-            "message": f"{len(receipt.rejections)} events refused; the first, at {first.index}: {first.message}",
-            "rejected": [asdict(rejection) for rejection in receipt.rejections],
-        }
-    return summary
+def _rejected(receipt: Receipt) -> dict[str, object]:
+    """Clients look at the status alone, so that one wrong event must not make them repeat the others."""
+    rows = [
+        {"index": row.index, "messageId": row.message_id, "field": row.field, "message": row.message}
+        for row in receipt.rejections
+    ]
+    return {"rejected": rows} if rows else {}
 
 
 def _check_key(request: HttpRequest) -> None:

@@ -1,4 +1,4 @@
-"""Files of events, row by row and in bounded memory: NDJSON, CSV and Parquet, plain or gzip."""
+"""Files of events, row by row and in bounded memory: NDJSON and CSV, plain or gzip, and Parquet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import gzip
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import file_digest
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,9 @@ from typing import BinaryIO, cast
 
 import duckdb
 import orjson
+
+from winnow.events.schema import BadEvent
+from winnow.events.warehouse import connect
 
 LONGEST_LINE = 1_000_000  # bytes
 ENVELOPE = {
@@ -23,10 +26,12 @@ ENVELOPE = {
     "event": "event",
     "timestamp": "timestamp",
 }
+SEGMENT_ONLY = {name for column, name in ENVELOPE.items() if column != name}
 NUMBERS = ("position", "value")
 LEFT_OUT = ("received_at", "bucket", "day", "properties")  # columns of an exported lake that are made anew
 
-Row = tuple[int, object]  # number from 1, header not counted, and the raw event
+# The number from 1, header not counted, and the raw event; or a BadEvent for a row that cannot be read as one.
+Row = tuple[int, object]
 
 
 class BadFile(Exception):
@@ -35,18 +40,22 @@ class BadFile(Exception):
 
 def read_events(path: Path) -> Iterator[Row]:
     """The raw events of a file, in Segment's envelope. Raises BadFile."""
-    if path.is_dir():
-        raise BadFile(f"{path} is a folder, must be a file")
-    if not path.exists():
-        raise BadFile(f"{path} does not exist")
-    prefix = file_prefix(path)
-    rows = _of_parquet(path) if _is_parquet(path) else _of_text(path)
-    for number, raw in rows:
-        if isinstance(raw, dict):
-            raw.setdefault("messageId", f"{prefix}-{number}")
-            if raw.get("timestamp") in (None, ""):
-                raise BadFile(f"{path}, row {number}, timestamp: is missing; a file must say when each event happened")
-        yield number, raw
+    try:
+        if path.is_dir():
+            raise BadFile(f"{path} is a folder, must be a file")
+        if not path.exists():
+            raise BadFile(f"{path} does not exist")
+        prefix = file_prefix(path)
+        for number, raw in _of_parquet(path) if _is_parquet(path) else _of_text(path):
+            yield number, _completed(raw, f"{prefix}-{number}") if isinstance(raw, dict) else raw
+    except OSError as error:
+        raise BadFile(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _completed(raw: dict[str, object], message_id: str) -> object:
+    if raw.get("timestamp") in (None, ""):
+        return BadEvent("timestamp", "is missing; a file must say when each event happened")
+    return raw if raw.get("messageId") else raw | {"messageId": message_id}
 
 
 def file_prefix(path: Path) -> str:
@@ -66,8 +75,10 @@ def _of_text(path: Path) -> Iterator[Row]:
         first = next(lines, None)
         if first is None:
             raise BadFile(f"{path} is empty")
+        if first.lstrip().startswith("["):
+            raise BadFile(f"{path} is a JSON list, must have one JSON object a line")
         if first.lstrip().startswith("{"):
-            yield from _of_ndjson(first, lines, path)
+            yield from _of_ndjson(first, lines)
         else:
             yield from _of_csv(first, lines, path)
 
@@ -95,17 +106,18 @@ def _lines(file: BinaryIO, path: Path) -> Iterator[str]:
             raise BadFile(f"{path}, line {number}: is not UTF-8") from None
 
 
-def _of_ndjson(first: str, rest: Iterator[str], path: Path) -> Iterator[Row]:
+def _of_ndjson(first: str, rest: Iterator[str]) -> Iterator[Row]:
     for number, line in enumerate(chain([first], rest), start=1):
         if line.strip():
-            yield number, _parsed(line, path, number)
+            yield number, _parsed(line)
 
 
-def _parsed(line: str, path: Path, number: int) -> object:
+def _parsed(line: str) -> object:
     try:
-        return orjson.loads(line)
+        row = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise BadFile(f"{path}, row {number}: is not JSON: {error}") from None
+        return BadEvent("", f"is not JSON: {error}")
+    return _raw(row) if isinstance(row, dict) and not SEGMENT_ONLY & row.keys() else row
 
 
 def _of_csv(first: str, rest: Iterator[str], path: Path) -> Iterator[Row]:
@@ -114,17 +126,17 @@ def _of_csv(first: str, rest: Iterator[str], path: Path) -> Iterator[Row]:
         columns = next(reader)
         _check_columns(columns, path)
         for number, values in enumerate(reader, start=1):
-            if len(values) != len(columns):
-                raise BadFile(f"{path}, row {number}: has {len(values)} values, must have {len(columns)}")
-            yield number, _raw(dict(zip(columns, values, strict=True)))
+            if len(values) == len(columns):
+                yield number, _raw(dict(zip(columns, values, strict=True)))
+            elif values:  # an empty line is none
+                yield number, BadEvent("", f"has {len(values)} values, must have {len(columns)}")
     except csv.Error as error:
         raise BadFile(f"{path}, line {reader.line_num}: is not CSV: {error}") from None
 
 
 def _of_parquet(path: Path) -> Iterator[Row]:
-    connection = duckdb.connect()
+    connection = connect()
     try:
-        connection.execute("SET TimeZone = 'UTC'")
         cursor = connection.execute("SELECT COLUMNS(*)::VARCHAR FROM read_parquet(?)", [str(path)])
         columns = [column[0] for column in cursor.description]
         _check_columns(columns, path)
@@ -148,8 +160,8 @@ def _check_columns(columns: list[str], path: Path) -> None:
             raise BadFile(f"{path}: has no column {' or '.join(needed)}; it has {', '.join(columns)}")
 
 
-def _raw(row: Mapping[str, str | None]) -> dict[str, object]:
-    """A row of texts in Segment's envelope. Columns that the envelope does not know become properties."""
+def _raw(row: Mapping[str, object]) -> dict[str, object]:
+    """A row with the lake's columns in Segment's envelope. Columns that neither knows become properties."""
     raw: dict[str, object] = {name: row[column] for column, name in ENVELOPE.items() if row.get(column)}
     properties: dict[str, object] = {
         name: value
@@ -158,20 +170,18 @@ def _raw(row: Mapping[str, str | None]) -> dict[str, object]:
     }
     packed = row.get("properties")
     if packed:
-        try:
-            properties = orjson.loads(packed) | properties
-        except (orjson.JSONDecodeError, TypeError):
-            properties["properties"] = packed
+        with suppress(orjson.JSONDecodeError):
+            packed = orjson.loads(packed) if isinstance(packed, str) else packed
+        properties = packed | properties if isinstance(packed, dict) else properties | {"properties": packed}
     for name in NUMBERS:
-        if name in properties:
-            properties[name] = _number(str(properties[name]))
+        number = properties.get(name)
+        if isinstance(number, str):
+            properties[name] = _number(number)
     return raw | {"properties": properties}
 
 
 def _number(text: str) -> object:
     for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
+        with suppress(ValueError):
+            return text if "_" in text else kind(text)  # Python would read 1_9 as 19
     return text  # the schema refuses it, with its field and value

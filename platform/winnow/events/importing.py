@@ -32,16 +32,23 @@ def check_file(path: Path) -> Check:
     now = timezone.now()
     for number, raw in read_events(path):
         try:
+            if isinstance(raw, BadEvent):
+                raise raw
             parse_event(raw, received_at=now)
         except BadEvent as error:
             check.invalid += 1
             if check.invalid <= MOST_SHOWN:
-                check.examples.append(f"{path}, row {number}, {str(error).removeprefix('properties.')}")
+                check.examples.append(_sentence(path, number, error))
         else:
             check.valid += 1
     if not check.valid and not check.invalid:
         raise BadFile(f"{path} has no events")
     return check
+
+
+def _sentence(path: Path, number: int, error: BadEvent) -> str:
+    column = error.field.removeprefix("properties.")
+    return f"{path}, row {number}{column and ', ' + column}: {error.rule}"
 
 
 def import_file(path: Path, *, progress: Callable[[int], None]) -> int:
@@ -58,6 +65,6 @@ def import_file(path: Path, *, progress: Callable[[int], None]) -> int:
 
 
 def _parts(path: Path) -> Iterator[list[object]]:
-    rows = (raw for _, raw in read_events(path))
+    rows = (raw for _, raw in read_events(path))  # what is no event, ingest refuses
     while part := list(islice(rows, PART)):
         yield part

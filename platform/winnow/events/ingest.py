@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import transaction
 from django.utils import timezone
 
 from winnow.events.models import InboxBody
@@ -49,5 +50,6 @@ def ingest(raw_events: Iterable[object], *, received_at: datetime | None = None)
                 )
             )
     if lines:
-        InboxBody.objects.create(received_at=received_at, events=b"".join(lines), count=len(lines))
+        with transaction.atomic(durable=True):  # inside another transaction "committed" would be untrue, and is refused
+            InboxBody.objects.create(received_at=received_at, events=b"".join(lines), count=len(lines))
     return Receipt(accepted=len(lines), rejections=tuple(rejections))

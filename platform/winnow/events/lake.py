@@ -1,7 +1,7 @@
 """The lake: a Delta table as the commit log, Parquet by day written by DuckDB, rows sorted by (bucket, user, time).
 
 Readers open a version and see that version whatever is written meanwhile. The library never calls fsync, so this module
-does: what :meth:`Lake.commit` returns from survives a power cut.
+does: what :meth:`Lake.commit` or :meth:`Lake.settle` returns from survives a power cut.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from urllib.parse import unquote
 
 import duckdb
 from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction
+from deltalake.exceptions import CommitFailedError
 from deltalake.schema import PrimitiveType
 from deltalake.transaction import AddAction
 
@@ -40,6 +43,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
 }
 ROW_GROUP = 100_000  # rows
 INBOX = "inbox"  # the application transaction that carries batch numbers
+# By default the library drops log entries after 30 days, and with them the versions that results refer to.
+CONFIGURATION: dict[str, str | None] = {"delta.enableExpiredLogCleanup": "false"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +65,20 @@ class Lake:
     def open(self, version: int | None = None) -> DeltaTable:
         """The table at a version, the newest by default; made if there is none."""
         if not DeltaTable.is_deltatable(str(self.folder)):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            fields = [Field(name, PrimitiveType(delta)) for name, (_, delta) in COLUMNS.items()]
-            schema = Schema([*fields, Field("day", PrimitiveType("date"))])
-            DeltaTable.create(str(self.folder), schema, mode="ignore", partition_by=["day"])
+            self._create()
         return DeltaTable(str(self.folder), version=version)
+
+    def version(self) -> int:
+        """The newest version."""
+        return self.open().version()
+
+    def files(self, version: int | None = None) -> dict[date, list[str]]:
+        """The paths of the files that a version consists of, by day."""
+        files: dict[date, list[str]] = {}
+        for uri in self.open(version).file_uris():
+            path = unquote(uri)  # the library writes a space or a Chinese character as in a URL
+            files.setdefault(date.fromisoformat(Path(path).parent.name.removeprefix("day=")), []).append(path)
+        return files
 
     def write_day(self, connection: duckdb.DuckDBPyConnection, *, day: date, name: str, relation: str) -> DayFile:
         """Write the rows of a relation as one file of a day, sorted and durable.
@@ -95,12 +109,32 @@ class Lake:
                 app_transactions=[Transaction(INBOX, batch)], custom_metadata={"batch": batch, **metadata}
             ),
         )
-        return self._durable()
+        return self.settle()
 
     def replace_day(self, table: DeltaTable, file: DayFile) -> int:
         """Put one file in the place of all files that a day has at this handle's version."""
         self._write(table, [self._action(file)], CommitProperties(custom_metadata={"rewritten": file.rows}), file.day)
-        return self._durable()
+        return self.settle()
+
+    def settle(self) -> int:
+        """Wait until the newest version is on the disk, whoever wrote it. Returns its number."""
+        version = self.version()
+        log = self.folder / "_delta_log"
+        # Checkpoints first: forcing the entry out may bring their names to the disk, and a name without its content
+        # makes the whole table unreadable.
+        checkpoints = [*sorted(log.glob("*.checkpoint.parquet"))[-1:], *log.glob("_last_checkpoint")]
+        for path in (*checkpoints, log / f"{version:020}.json", log, self.folder, self.folder.parent):
+            fsync(path)
+        return version
+
+    def _create(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        fields = [Field(name, PrimitiveType(delta)) for name, (_, delta) in COLUMNS.items()]
+        schema = Schema([*fields, Field("day", PrimitiveType("date"))])
+        with suppress(CommitFailedError):  # another process made it at the same moment
+            DeltaTable.create(
+                str(self.folder), schema, mode="ignore", partition_by=["day"], configuration=CONFIGURATION
+            )
 
     def _action(self, file: DayFile) -> AddAction:
         size = (self.folder / file.path).stat().st_size
@@ -118,14 +152,6 @@ class Lake:
             partition_filters=[("day", "=", replaced.isoformat())] if replaced else None,
             commit_properties=properties,
         )
-
-    def _durable(self) -> int:
-        version = self.open().version()
-        log = self.folder / "_delta_log"
-        fsync(log / f"{version:020}.json")
-        fsync(log)
-        fsync(self.folder)
-        return version
 
 
 def fsync(path: Path) -> None:

@@ -24,7 +24,7 @@ class Batch(models.Model):
 
 
 class InboxBody(models.Model):
-    """One accepted request body: normalised events as a JSON array. Committed means acknowledged."""
+    """One accepted request body: normalised events, one JSON object a line. Committed means acknowledged."""
 
     received_at = models.DateTimeField()
     events = models.BinaryField()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ LARGEST_VALUE = 2**53  # above it a JSON number may lose digits on the way
 FUTURE = timedelta(hours=1)  # clocks differ
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 CURRENCY = re.compile(r"[A-Z]{3}")
+UNFIT = re.compile("[\0\ud800-\udfff]")  # no UTF-8, or the end of a text to some engines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +49,12 @@ KINDS: dict[str, EventKind] = {
 
 
 class BadEvent(ValueError):
-    """An event breaks a rule. ``field`` names where."""
+    """An event breaks a rule. ``field`` names where, "" for the event as a whole; ``rule`` says which."""
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}")
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}")
         self.field = field
+        self.rule = rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +146,8 @@ def _text(source: Mapping[str, object], field: str, *, longest: int = 200, prefi
         raise BadEvent(prefix + field, f"{_short(value)} must be a text")
     if len(value) > longest:
         raise BadEvent(prefix + field, f"{_short(value)} has {len(value)} characters, must have at most {longest}")
-    if "\0" in value:
-        raise BadEvent(prefix + field, f"{_short(value)} must not hold a NUL character")
+    if UNFIT.search(value):
+        raise BadEvent(prefix + field, f"{_short(value)} must not hold a NUL or half of a surrogate pair")
     return value
 
 
@@ -163,12 +164,14 @@ def _whole(properties: Mapping[str, object], field: str, *, least: int, most: in
     value = properties.get(field)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value != int(value):
+    if isinstance(value, float) and value.is_integer():  # NaN and infinity are not
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
         unit = " (money in minor units: 1999 for 19.99)" if field == "value" else ""
         raise BadEvent(f"properties.{field}", f"{_short(value)} must be a whole number{unit}")
     if not least <= value <= most:
         raise BadEvent(f"properties.{field}", f"{_short(value)} must be between {least} and {most}")
-    return int(value)
+    return value
 
 
 def _moment(raw: object, received_at: datetime) -> datetime:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 import duckdb
 from django.conf import settings
@@ -28,10 +30,11 @@ class LakeWarehouse:
     """The ``events`` relation at one version of the lake, the newest by default."""
 
     def __init__(self, version: int | None = None) -> None:
-        table = Lake(settings.LAKE).open(version)
-        self.version: int = table.version()
+        lake = Lake(settings.LAKE)
+        self.version = lake.version() if version is None else version
+        files = list(chain.from_iterable(lake.files(self.version).values()))
         self._connection = connect()
-        self._connection.execute(f"CREATE VIEW events AS {_relation(table.file_uris())}")
+        self._connection.execute(f"CREATE VIEW events AS {_relation(files)}")
 
     def query(self, sql: str, parameters: Mapping[str, Value]) -> list[dict[str, object]]:
         """The rows of the answer."""
@@ -43,10 +46,26 @@ class LakeWarehouse:
         """How many events there are."""
         return int(str(self.query("SELECT COUNT(*) AS n FROM events", {})[0]["n"]))
 
+    def time_range(self) -> tuple[datetime, datetime] | None:
+        """When the first and the last event happened; None where there are no events."""
+        # As numbers: DuckDB hands a timestamptz to Python only where pytz is installed.
+        sql = "SELECT epoch_us(MIN(timestamp)) AS first, epoch_us(MAX(timestamp)) AS last FROM events"
+        first, last = self.query(sql, {})[0].values()
+        return (_moment(first), _moment(last)) if first is not None else None
+
+
+def _moment(microseconds: object) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(str(microseconds)))
+
 
 def _relation(files: list[str]) -> str:
     if not files:  # read_parquet of nothing is an error
         columns = ", ".join(f"NULL::{kind} AS {name}" for name, (kind, _) in COLUMNS.items())
         return f"SELECT {columns} WHERE false"
+    return f"SELECT {', '.join(COLUMNS)} FROM {parquet(files)}"  # noqa: S608
+
+
+def parquet(files: list[str]) -> str:
+    """The SQL that reads these files. A view takes no parameters."""
     listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-    return f"SELECT {', '.join(COLUMNS)} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608
+    return f"read_parquet([{listed}], hive_partitioning = false)"

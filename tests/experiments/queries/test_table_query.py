@@ -70,7 +70,7 @@ def ask():
 )
 def test_the_text_is_the_one_that_was_reviewed(name, query):
     path = GOLDEN / f"{name}.sql"
-    if os.environ.get("WRITE_GOLDEN"):
+    if os.environ.get("WINNOW_WRITE_GOLDEN"):
         path.write_text(query.sql + "\n")
     assert path.read_text() == query.sql + "\n"
 

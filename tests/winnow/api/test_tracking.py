@@ -9,6 +9,7 @@ from base64 import b64encode
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
+from segment.analytics.client import Client
 
 from winnow.accounts.keys import create_api_key, revoke_api_key
 from winnow.accounts.models import Scope
@@ -65,17 +66,22 @@ def test_invalid_events_are_answered_one_by_one_and_the_others_kept(post):
     response = post({"batch": [event(1), event(2, event=""), event(3, userId=None)]})
     assert response.status_code == 200
     answer = response.json()
-    assert (answer["success"], answer["accepted"], answer["code"]) == (False, 1, "invalid_events")
-    assert [(row["index"], row["message_id"], row["field"]) for row in answer["rejected"]] == [
-        (1, "m2", "event"),
-        (2, "m3", "userId"),
-    ]
+    assert (answer["success"], answer["accepted"]) == (True, 1)
+    assert answer["rejected"][0] == {
+        "index": 1,
+        "messageId": "m2",
+        "field": "event",
+        "message": "event: is missing; it names what happened",
+    }
+    assert [(row["index"], row["messageId"], row["field"]) for row in answer["rejected"][1:]] == [(2, "m3", "userId")]
 
 
 def test_nothing_but_invalid_events_is_a_bad_request(post):
     response = post({"batch": [event(event="")]})
     assert response.status_code == 400
-    assert "event: is missing" in response.json()["message"]
+    answer = response.json()
+    assert (answer["code"], len(answer["rejected"])) == ("invalid_events", 1)
+    assert "event: is missing" in answer["message"]
     assert not InboxBody.objects.exists()
 
 
@@ -142,3 +148,21 @@ def test_a_database_that_cannot_store_is_said_and_nothing_acknowledged(post, mon
     monkeypatch.setattr(tracking, "ingest", locked)
     response = post({"batch": [event()]})
     assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_the_official_client_is_understood(live_server, key, packed):
+    errors: list[object] = []
+    client = Client(key, host=live_server.url, gzip=packed, max_retries=0, on_error=lambda *error: errors.append(error))
+    client.track("ann", "Promotion Clicked", {"campaign_id": "c1"}, message_id="m1")
+    client.track(anonymous_id="device-1", event="Survey Answered", properties={"value": 4})
+    client.join()
+    assert errors == []
+    (body,) = InboxBody.objects.all()
+    rows = [json.loads(line) for line in bytes(body.events).splitlines()]
+    assert [(row["user_id"], row["event"], row["campaign_id"], row["value"]) for row in rows] == [
+        ("ann", "Promotion Clicked", "c1", None),
+        ("device-1", "Survey Answered", None, 4),
+    ]
+    assert rows[0]["message_id"] == "m1"

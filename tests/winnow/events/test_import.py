@@ -62,6 +62,16 @@ def test_ndjson_in_the_envelope_of_segment_comes_in(tmp_path):
     assert [row["message_id"] for row in lake_rows("message_id")] == ["message-0", "message-1", "message-2"]
 
 
+@pytest.mark.parametrize("properties", ['{"a":1}', {"a": 1}], ids=["as text", "as an object"])
+def test_ndjson_with_the_columns_of_the_lake_comes_in(tmp_path, properties):
+    row = {"event": "Order Completed", "user_id": "ann", "timestamp": "2026-05-04T11:00:00Z", "message_id": None}
+    row |= {"value": 5, "currency": "JPY", "item_id": None, "bucket": 3, "properties": properties}
+    assert run(write(tmp_path, json.dumps(row))).exit_code == 0
+    assert lake_rows("user_id, value, item_id, properties") == [
+        {"user_id": "ann", "value": 5, "item_id": None, "properties": '{"a":1}'}
+    ]
+
+
 def test_what_the_lake_exports_can_be_imported(tmp_path):
     path = tmp_path / "events.parquet"
     duckdb.sql(
@@ -97,6 +107,8 @@ def test_one_invalid_event_keeps_the_file_out_unless_it_may_be_skipped(tmp_path)
     ("old", "new", "message"),
     [
         ("1999", "many", "row 1, value: 'many' must be a whole number"),
+        ("1999", "1_999", "row 1, value: '1_999' must be a whole number"),
+        ("1999", "9" * 400, "must be between -9007199254740992 and 9007199254740992"),
         ("1999", "NaN", "row 1, value: nan must be a whole number"),
         ("1999", "inf", "row 1, value: inf must be a whole number"),
         ("1999", "19.99", "row 1, value: 19.99 must be a whole number (money in minor units"),
@@ -123,6 +135,7 @@ def test_a_mistake_in_a_csv_is_named_with_its_place(tmp_path, old, new, message)
     ("content", "message"),
     [
         (b"", "is empty"),
+        (b'[{"event": "x"}]', "is a JSON list, must have one JSON object a line"),
         (b'{"event": "x"', "row 1: is not JSON"),
         (b"event,user_id,timestamp\nx,\xff\xfe,y", "line 2: is not UTF-8"),
         (gzip.compress(b"event,user_id,timestamp\n" * 1000)[:-20], "is a broken or cut off gzip file"),
@@ -130,7 +143,7 @@ def test_a_mistake_in_a_csv_is_named_with_its_place(tmp_path, old, new, message)
         (b"PAR1 and no more", "is a broken Parquet file"),
         (b'{"a": "' + b"x" * 100_000_000 + b'"}', "line 1: has more than 1000000 bytes"),
     ],
-    ids=["empty", "json", "utf-8", "cut gzip", "no gzip", "parquet", "100 MB line"],
+    ids=["empty", "json list", "json", "utf-8", "cut gzip", "no gzip", "parquet", "100 MB line"],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path, content, message):
     path = tmp_path / "events"
@@ -141,6 +154,31 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, content, message):
     assert not InboxBody.objects.exists()
 
 
-def test_a_file_that_is_not_there_or_a_folder_is_named(tmp_path):
+def test_a_file_that_is_not_there_or_a_folder_or_cannot_be_read_is_named(tmp_path):
     assert "does not exist" in run(tmp_path / "nothing").output
     assert "is a folder" in run(tmp_path).output
+    result = run(tmp_path / ("x" * 300))
+    assert "cannot be read: File name too long" in result.output
+    assert result.exit_code == 1
+
+
+def test_rows_that_cannot_be_read_are_skipped_like_invalid_events(tmp_path):
+    good = json.dumps(raw_event(1))
+    timeless = json.dumps({**raw_event(2), "timestamp": None})
+    path = write(tmp_path, f'{good}\n{{"event": \n{timeless}\n5\n')
+    result = run(path)
+    for message in ("row 2: is not JSON", "row 3, timestamp: is missing", "row 4, event: 5 must be a JSON object"):
+        assert message in result.output
+    assert not InboxBody.objects.exists()
+    assert "1 events imported, 3 skipped" in run(path, "--skip-invalid").output
+
+
+def test_empty_lines_of_a_csv_are_no_rows(tmp_path):
+    assert "1 events imported, 0 skipped" in run(write(tmp_path, f"{HEADER}\n\n{ORDER}\n\n")).output
+
+
+def test_ten_mistakes_are_shown_and_all_are_counted(tmp_path):
+    bad = ORDER.replace("1999", "-1")
+    result = run(write(tmp_path, "\n".join([HEADER, ORDER, *[bad] * 30])))
+    assert result.output.count("must be 0 or more") == 10
+    assert "30 of 31 events" in result.output

@@ -64,6 +64,7 @@ PRICED = {"value": 1, "currency": "CNY"}
         ({"messageId": ""}, "messageId", "is missing"),
         ({"userId": None}, "userId", "is missing, and so is anonymousId"),
         ({"userId": "a\0b"}, "userId", "must not hold a NUL"),
+        ({"userId": "a\ud800"}, "userId", "half of a surrogate pair"),
         ({"properties": []}, "event", None),
         ({"properties": "x"}, "properties", "must be a JSON object"),
         ({"timestamp": "yesterday"}, "timestamp", "'yesterday' must be ISO 8601"),
@@ -86,9 +87,12 @@ PRICED = {"value": 1, "currency": "CNY"}
         ({**ORDER, "properties": {**PRICED, "value": float("inf")}}, "properties.value", "inf must be a whole number"),
         ({**ORDER, "properties": {**PRICED, "value": True}}, "properties.value", "True must be a whole number"),
         ({**ORDER, "properties": {**PRICED, "value": 2**60}}, "properties.value", "must be between"),
+        ({**ORDER, "properties": {**PRICED, "value": 2**53 + 1}}, "properties.value", "must be between"),
+        ({**ORDER, "properties": {**PRICED, "value": 10**400}}, "properties.value", "must be between"),
         ({"properties": {"position": -1}}, "properties.position", "-1 must be between 0"),
         ({"properties": {"note": "x" * 40_000}}, "properties", "must be at most 32768"),
         ({"properties": {"note": {1, 2}}}, "properties", "must be JSON"),
+        ({"properties": {"note": "\ud800"}}, "properties", "must be JSON"),
     ],
 )
 def test_an_event_that_breaks_a_rule_names_field_value_and_rule(changes, field, rule):

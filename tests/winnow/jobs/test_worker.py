@@ -14,17 +14,15 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
 
-from winnow.up import free_port
+from tests.installation import WINNOW, Installation, alive, children, environment, running, wait_for
 
 pytestmark = [pytest.mark.broker, pytest.mark.sqlite, pytest.mark.slow]
 
-SETUP = "import django; django.setup()\nimport json, sys\n"
 PREPARE = """
 from datetime import UTC, datetime
 from experiments.services import lifecycle
@@ -54,9 +52,11 @@ units = sum(arm.n for arm in report.metrics[0].arms) if report else 0
 print(json.dumps([job.state, job.attempts, job.done, job.error, units, LakeWarehouse().row_count()]))
 """
 HOLD_THE_LAKE = """
+import django; django.setup()
+import sys
 from winnow.locks import exclusive
 with exclusive("lake") as taken:
-    print(json.dumps(taken), flush=True)
+    print(taken, flush=True)
     sys.stdin.read()
 """
 
@@ -84,122 +84,79 @@ print(json.dumps([rows["n"], rows["ids"], InboxBody.objects.count(), Batch.objec
 """
 
 
-class Installation:
-    """``winnow up`` in a home of its own."""
+def ask(installation: Installation, code: str) -> object:
+    """What code prints as JSON in that home."""
+    return json.loads(installation.python("import json\n" + code))
 
-    def __init__(self, home: str) -> None:
-        self.environment = os.environ | {"WINNOW_HOME": home, "DJANGO_SETTINGS_MODULE": "winnow.settings"}
-        self.environment.pop("WINNOW_DATABASE_URL", None)
-        self.up: subprocess.Popen[str] | None = None
-        self.url = ""
 
-    def start(self) -> None:
-        port = free_port("127.0.0.1")
-        self.url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "winnow.cli", "up", "--port", str(port)]
-        self.up = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=self.environment)
-        assert self.up.stdout is not None
-        assert "Winnow is at" in self.up.stdout.readline()
+@contextmanager
+def lake_held(installation: Installation) -> Iterator[None]:
+    """Another process compacts, or so it seems: an evaluation waits for it."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD_THE_LAKE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(installation.home),
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline().strip() == "True"
+        yield
+        holder.communicate()
 
-    def stop(self) -> None:
-        if self.up is not None:
-            self.up.terminate()
-            self.up.wait(30)
-            assert self.up.stdout is not None
-            self.up.stdout.close()
 
-    def ask(self, code: str) -> object:
-        done = subprocess.run(
-            [sys.executable, "-c", SETUP + code], capture_output=True, text=True, env=self.environment, check=True
-        )
-        return json.loads(done.stdout)
+def wait_for_job(installation: Installation, state: str, *, attempts: int = 0) -> list[object]:
+    """What is seen of the job once it is in this state after so many attempts."""
 
-    @contextmanager
-    def lake_held(self) -> Iterator[None]:
-        """Another process compacts, or so it seems: an evaluation waits for it."""
-        with subprocess.Popen(
-            [sys.executable, "-c", SETUP + HOLD_THE_LAKE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=self.environment,
-        ) as holder:
-            assert holder.stdout is not None
-            assert json.loads(holder.stdout.readline()) is True
-            yield
-            holder.communicate()
+    def look() -> list[object] | None:
+        seen = cast(list[object], ask(installation, LOOK))
+        return seen if seen[0] == state and cast(int, seen[1]) >= attempts else None
 
-    def wait_for(self, state: str, *, attempts: int = 0, seconds: float = 60) -> list[object]:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            seen = self.ask(LOOK)
-            assert isinstance(seen, list)
-            if seen[0] == state and seen[1] >= attempts:
-                return seen
-            time.sleep(0.2)
-        raise AssertionError(f"the job is {seen}, must become {state} with {attempts} attempts or more")
-
-    def processes(self, word: str) -> list[int]:
-        """The processes of this home whose command holds the word."""
-        assert self.up is not None
-        found = subprocess.run(["pgrep", "-P", str(self.up.pid), "-f", word], capture_output=True, text=True)
-        return [int(pid) for pid in found.stdout.split()]
-
-    def kill_one(self, word: str) -> None:
-        """Kill the child whose command holds the word, once it is there."""
-        deadline = time.monotonic() + 20
-        while not (found := self.processes(word)):
-            assert time.monotonic() < deadline, f"no process of {word}"
-            time.sleep(0.1)
-        os.kill(found[0], signal.SIGKILL)
+    return cast(list[object], wait_for(look, seconds=60))
 
 
 @pytest.fixture
 def installation(tmp_path) -> Iterator[Installation]:
-    installation = Installation(str(tmp_path / "home"))
-    yield installation
-    installation.stop()
+    with running(tmp_path / "home") as installation:
+        yield installation
 
 
 def test_a_worker_evaluates_what_is_asked_for(installation):
-    installation.start()
-    events = installation.ask(PREPARE)
-    installation.ask(REQUEST)
-    _, attempts, done, error, units, rows = installation.wait_for("done")
+    events = ask(installation, PREPARE)
+    ask(installation, REQUEST)
+    _, attempts, done, error, units, rows = wait_for_job(installation, "done")
     assert (attempts, done, error) == (1, 2, "")
     assert rows == events
     assert units > 2_000
 
 
 def test_a_worker_killed_in_the_middle_is_replaced_and_the_job_resumed(installation):
-    installation.start()
-    events = installation.ask(PREPARE)
-    with installation.lake_held():
-        installation.ask(REQUEST)
-        installation.wait_for("running")
-        (worker,) = installation.processes("celery -A winnow worker")
-        os.kill(worker, signal.SIGKILL)
-        installation.wait_for("running", attempts=2)
-    _, _, _, _, units, rows = installation.wait_for("done")
+    events = ask(installation, PREPARE)
+    with lake_held(installation):
+        ask(installation, REQUEST)
+        wait_for_job(installation, "running")
+        os.kill(installation.child("celery -A winnow worker"), signal.SIGKILL)
+        wait_for_job(installation, "running", attempts=2)
+    _, _, _, _, units, rows = wait_for_job(installation, "done")
     assert rows == events
     assert units > 2_000
 
 
 def test_twenty_kills_of_worker_and_web_server_lose_nothing_and_double_nothing(installation):
-    installation.start()
-    key = installation.ask(MAKE_KEY)
+    key = ask(installation, MAKE_KEY)
     sender = Sender(installation.url, str(key))
     sender.start()
     rng = random.Random(8)
     for kill in range(20):
-        installation.ask(SEND_COMPACT)
+        ask(installation, SEND_COMPACT)
         time.sleep(rng.uniform(0, 0.6))
-        installation.kill_one("gunicorn" if kill % 4 == 3 else "celery -A winnow worker")
+        part = "gunicorn" if kill % 4 == 3 else "celery -A winnow worker"
+        os.kill(installation.child(part), signal.SIGKILL)
     sender.stop.set()
     sender.join(60)
     assert sender.acknowledged > 0
-    installation.ask(COMPACT_ALL)
-    rows, ids, waiting, batches = cast(list[int], installation.ask(COUNT))
+    ask(installation, COMPACT_ALL)
+    rows, ids, waiting, batches = cast(list[int], ask(installation, COUNT))
     assert (rows, ids, waiting) == (sender.acknowledged, sender.acknowledged, 0)
     assert batches >= 5, "the kills should come while batches are on their way"
 
@@ -242,33 +199,15 @@ class Sender(threading.Thread):
 
 
 def test_nothing_outlives_a_launcher_that_is_killed(installation):
-    installation.start()
-    children = installation.processes("")
-    assert len(children) >= 3
-    assert installation.up is not None
+    family = children(installation.up.pid)
+    assert len(family) >= 3
     installation.up.kill()
-    deadline = time.monotonic() + 20
-    while any(alive(pid) for pid in children) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not [pid for pid in children if alive(pid)]
-
-
-def alive(pid: int) -> bool:
-    """Whether a process is there and not waiting to be reaped."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    wait_for(lambda: not any(alive(pid) for pid in family), seconds=20)
 
 
 def test_a_second_launcher_of_the_same_home_is_told(installation):
-    installation.start()
-    second = subprocess.run(
-        [sys.executable, "-m", "winnow.cli", "up", "--port", "0"],
-        capture_output=True,
-        text=True,
-        env=installation.environment,
-    )
+    command = [*WINNOW, "up", "--port", "0"]
+    second = subprocess.run(command, capture_output=True, text=True, env=environment(installation.home))
     assert second.returncode == 1
     assert "is running in" in second.stderr
     assert "Traceback" not in second.stderr
