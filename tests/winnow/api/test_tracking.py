@@ -9,6 +9,7 @@ from base64 import b64encode
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
+from segment.analytics import request
 from segment.analytics.client import Client
 
 from winnow.accounts.keys import create_api_key, revoke_api_key
@@ -158,6 +159,7 @@ def test_the_official_client_is_understood(live_server, key, packed):
     client.track("ann", "Promotion Clicked", {"campaign_id": "c1"}, message_id="m1")
     client.track(anonymous_id="device-1", event="Survey Answered", properties={"value": 4})
     client.join()
+    request._session.close()  # it would keep a thread of the server busy until the end
     assert errors == []
     (body,) = InboxBody.objects.all()
     rows = [json.loads(line) for line in bytes(body.events).splitlines()]
