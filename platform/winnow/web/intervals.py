@@ -9,7 +9,7 @@ from statistics import median
 
 WIDTH = 240.0
 MARGIN = 14.0  # left and right of the axis: room for arrows, and for half a figure under each end
-MOST_MEDIANS = 4.0  # an interval that is longer than this many typical ones is clipped instead of flattening the others
+MOST_MEDIANS = 3.0  # an interval that is longer than this many typical ones is clipped instead of flattening the others
 NICE = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 Interval = tuple[float, float]

@@ -11,7 +11,7 @@ from experiments.models import Experiment
 from experiments.services import lifecycle
 from recommenders.models import Family
 from recommenders.services import register_version
-from tests.winnow.web.reports import REPORTS, make_experiment
+from tests.winnow.web.reports import REPORTS, keep, make_experiment
 from winnow.accounts.models import User
 from winnow.celery import app
 from winnow.jobs.models import Job, Kind, State
@@ -198,6 +198,15 @@ def test_the_list_takes_the_same_number_of_queries_for_any_number_of_experiments
         make_experiment(f"exp-{number}", REPORTS["healthy"]())
     with django_assert_num_queries(4):  # session, person, experiments, reports
         manager.get("/")
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_page_takes_the_same_number_of_queries_for_any_number_of_results(manager, count, django_assert_num_queries):
+    experiment = make_experiment("exp", REPORTS["healthy"]())
+    for version in range(1, count):
+        keep(experiment, REPORTS["healthy"](), lake_version=42 + version)
+    with django_assert_num_queries(6):  # session, person, experiment, result, arms, job
+        manager.get("/experiments/exp")
 
 
 def test_pages_forbid_inline_scripts_and_styles(manager):
