@@ -90,7 +90,8 @@ def moments_query(
         units += [f"{sql} AS {name}" for sql, name in zip(unit_columns(metric, terms.bind), names, strict=True)]
         moments += _sums(names)
     unit = UNIT_COLUMNS[scope.unit]
-    within = f"{_dates(scope)} AND bucket >= $bucket_low AND bucket < $bucket_high"
+    whole = buckets == (0, BUCKETS)
+    within = _dates(scope) + ("" if whole else " AND bucket >= $bucket_low AND bucket < $bucket_high")
     kinds = " ".join(f"WHEN $event_{kind} THEN {kind}" for kind in terms.events.values())
     # A small number for each event name and each unit: comparing and grouping texts is what costs most here.
     sql = f"""WITH exposures AS (
@@ -139,11 +140,11 @@ def moments_query(
 )
 SELECT * FROM moments ORDER BY arm"""  # noqa: S608  (every value is a parameter; identifiers are ours)
     low, high = buckets
+    slice_values: dict[str, Value] = {} if whole else {"bucket_low": low, "bucket_high": high}
     values: dict[str, Value] = {
         "experiment": scope.experiment,
         "currency": scope.currency,
-        "bucket_low": low,
-        "bucket_high": high,
+        **slice_values,
         **_date_values(scope),
         **{f"event_{kind}": event for event, kind in terms.events.items()},
     }

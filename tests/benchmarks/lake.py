@@ -50,8 +50,7 @@ FROM e
 """
 # Every column that the metrics read, once: numbers are summed, texts are looked at.
 ONE_SCAN = """
-SELECT max(user_id), max(event), max(epoch_us(timestamp)), max(experiment), max(arm), max(currency), sum(value),
-  sum(bucket)
+SELECT max(user_id), max(event), max(epoch_us(timestamp)), max(experiment), max(arm), max(currency), sum(value)
 FROM events
 """
 

@@ -5,7 +5,7 @@ WITH exposures AS (
     MIN(timestamp) AS first_at,
     CASE WHEN MIN(arm) = MAX(arm) THEN MIN(arm) END AS arm
   FROM events
-  WHERE event = $event_0 AND experiment = $experiment AND user_id IS NOT NULL AND timestamp >= $start AND timestamp < $end AND bucket >= $bucket_low AND bucket < $bucket_high
+  WHERE event = $event_0 AND experiment = $experiment AND user_id IS NOT NULL AND timestamp >= $start AND timestamp < $end
   GROUP BY user_id
 ), named AS (
   SELECT
@@ -15,7 +15,7 @@ WITH exposures AS (
     CAST(CASE event WHEN $event_0 THEN 0 WHEN $event_1 THEN 1 WHEN $event_2 THEN 2 END AS TINYINT) AS kind,
     CAST(CASE WHEN currency <> $currency THEN 1 ELSE 0 END AS TINYINT) AS foreign_money
   FROM events
-  WHERE event IN ($event_0, $event_1, $event_2) AND timestamp >= $start AND timestamp < $end AND bucket >= $bucket_low AND bucket < $bucket_high
+  WHERE event IN ($event_0, $event_1, $event_2) AND timestamp >= $start AND timestamp < $end
 ), events AS (
   SELECT exposures.id, exposures.arm, exposures.first_at, timestamp, value, kind, foreign_money
   FROM exposures
