@@ -167,8 +167,11 @@ def _mark_new(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[date]:
 
 
 def _rewrite_days(lake: Lake) -> None:
-    """Make one sorted file of each day that has many. Older versions keep their files."""
-    for day, files in lake.files().items():
+    """Make one sorted file of each day that has many. Older versions keep their files.
+
+    In order of the days: a run that repeats one that died then meets the same day at the same version.
+    """
+    for day, files in sorted(lake.files().items()):
         if len(files) > MOST_FILES:
             table = lake.open()
             lake.replace_day(table, _rewrite(lake, table, day, files))

@@ -155,6 +155,32 @@ def test_a_rewrite_that_dies_is_repeated_over_its_own_file(monkeypatch):
     assert written_files() == named_files()
 
 
+def test_days_are_rewritten_in_one_order_so_that_a_repeat_meets_the_same_day_at_the_same_version(monkeypatch):
+    monkeypatch.setattr(compaction, "MOST_FILES", 1)
+    for number in range(2):
+        for day in (1, 2, 3):
+            send(10 * day + number, timestamp=f"2026-04-0{day}T00:00:00Z")
+        compact()
+    rewritten = []
+
+    def die_at_the_second(lake, table, file):
+        rewritten.append(file.day)
+        if len(rewritten) == 2:
+            raise Died
+        replace(lake, table, file)
+
+    replace, files = Lake.replace_day, Lake.files
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "replace_day", die_at_the_second)
+        with pytest.raises(Died):
+            compact()
+        patch.setattr(Lake, "files", lambda *args: dict(reversed(files(*args).items())))  # as another listing may be
+        compact()
+    assert rewritten[2] == rewritten[1]
+    assert len(in_lake()) == 6
+    assert written_files() == named_files()
+
+
 def written_files() -> set[str]:
     return {str(path) for path in Lake(compaction.settings.LAKE).folder.glob("day=*/*")}
 
