@@ -9,6 +9,7 @@ Text for people is an English template with named parameters (:class:`Message`),
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,7 @@ class Kind(StrEnum):
     MEAN = "mean"  # numerator per unit
     PROPORTION = "proportion"  # share of units whose numerator is above 0
     RATIO = "ratio"  # sum of numerators / sum of denominators
+    QUANTILE = "quantile"  # a quantile of the numerators, over units
 
 
 class Direction(StrEnum):
@@ -70,6 +72,23 @@ class Reason(StrEnum):
     MISSING = "MISSING"
 
 
+class Stopping(StrEnum):
+    """How often a result may be read, chosen when the experiment is set up and frozen at its start."""
+
+    ONCE = "once"  # one look, when all planned units are in
+    SPENDING = "spending"  # a planned end, looks in between: group sequential
+    SEQUENCE = "sequence"  # no planned end: a confidence sequence
+
+
+class Correction(StrEnum):
+    """For how many comparisons the p-values and intervals of a metric account."""
+
+    NONE = "none"
+    DUNNETT = "dunnett"  # several treatments, one look
+    SIDAK = "sidak"  # several treatments, many looks
+    FALSE_DISCOVERY = "false_discovery"  # secondary metrics: Benjamini-Hochberg
+
+
 class Severity(StrEnum):
     """How bad a finding is. ``FAILURE`` vetoes the verdict."""
 
@@ -85,6 +104,23 @@ class Decision(StrEnum):
     WORSE = "worse"
     UNSETTLED = "unsettled"
     DO_NOT_TRUST = "do_not_trust"
+
+
+class Action(StrEnum):
+    """What the rule that was registered before the start says to do."""
+
+    SHIP = "ship"
+    ROLL_BACK = "roll_back"
+    KEEP_RUNNING = "keep_running"
+    DO_NOT_TRUST = "do_not_trust"
+
+
+class Standing(StrEnum):
+    """Where one treatment stands on a guardrail."""
+
+    HOLDS = "holds"  # shown to be within the margin
+    HARMED = "harmed"  # significantly worse, and not shown to be within the margin
+    OPEN = "open"  # neither is shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +152,11 @@ class Term:
 class MetricDefinition:
     """What one metric measures, per unit, over the events since the unit's first exposure.
 
-    ``window_days`` limits the events to that many days since first exposure; None takes all.
-    ``denominator`` belongs to ratios only.
+    ``window_days`` limits the events to that many days since first exposure, ``after_days`` leaves out those before
+    that many days; only units exposed long enough ago count. None takes all. ``denominator`` belongs to ratios only.
+    ``covariate_days`` takes the same metric over that many days before first exposure as a covariate; ``winsor`` caps a
+    unit's value at this quantile of the non-zero values of all arms together; ``quantile`` belongs to quantiles only;
+    ``ranked`` compares the distributions of values as well as their means.
     """
 
     key: str
@@ -128,6 +167,11 @@ class MetricDefinition:
     direction: Direction = Direction.INCREASE
     scale: Scale = Scale.NUMBER
     window_days: int | None = None
+    after_days: int | None = None
+    covariate_days: int | None = None
+    winsor: float | None = None
+    quantile: float | None = None
+    ranked: bool = False
     description: str = ""
 
 
@@ -148,7 +192,11 @@ class PlannedArm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedMetric:
-    """A metric and the role it has in one experiment."""
+    """A metric and the role it has in one experiment.
+
+    ``margin`` is the relative harm that a guardrail tolerates, a fraction above 0; ``covariates`` name what the metric
+    is adjusted by, known before exposure; ``winsor`` and ``quantile`` are those of the definition.
+    """
 
     key: str
     name: str
@@ -156,18 +204,44 @@ class PlannedMetric:
     role: Role = Role.SECONDARY
     direction: Direction = Direction.INCREASE
     scale: Scale = Scale.NUMBER
+    margin: float | None = None
+    covariates: tuple[str, ...] = ()
+    winsor: float | None = None
+    quantile: float | None = None
     description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRule:
+    """What to do with which evidence, registered before the start.
+
+    Ship a treatment that is better on the primary metric while no guardrail is harmed; roll back one that is worse or
+    harms a guardrail; ``if_unsettled`` when the planned end is reached without an answer. With ``strict_guardrails``
+    every guardrail that has a margin must be shown to hold before shipping.
+    """
+
+    if_unsettled: Action = Action.ROLL_BACK
+    strict_guardrails: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All that a report needs to know beside the data. ``arms[0]`` is the control."""
+    """All that a report needs to know beside the data. ``arms[0]`` is the control.
+
+    ``planned_units`` are all arms' together. ``complete`` says that no more units will come. ``prior_sd`` is the
+    standard deviation of the relative effects that people expect; None leaves the prior out.
+    """
 
     title: str
     unit: Unit
     arms: tuple[PlannedArm, ...]
     metrics: tuple[PlannedMetric, ...]
     alpha: float = 0.05
+    stopping: Stopping = Stopping.ONCE
+    planned_units: int | None = None
+    complete: bool = True
+    rule: DecisionRule = DecisionRule()
+    prior_sd: float | None = None
     currency: str = ""
     unit_note: str = ""  # said beside the unit, for instance that there is no user id
     repeated_looks: bool = False  # True: looked at again and again, so the split is tested by an e-value
@@ -215,8 +289,9 @@ class ArmSummary:
 class Comparison:
     """One treatment against control on one metric; treatment minus control.
 
-    ``p_value`` is two-sided and comes from the absolute difference; it is ≤ alpha exactly when 0 lies outside
-    [``ci_low``, ``ci_high``], and exactly when 0 lies outside the relative interval. An unbounded side of the
+    ``p_value`` is two-sided, comes from the absolute difference and accounts for looks and for other comparisons; it is
+    ≤ alpha exactly when 0 lies outside [``ci_low``, ``ci_high``] = effect ± ``critical`` · se, and exactly when 0 lies
+    outside the relative interval. ``unadjusted_p`` is that of one look and one comparison. An unbounded side of the
     relative interval is ±inf and carries :attr:`Reason.UNBOUNDED`.
     """
 
@@ -233,6 +308,8 @@ class Comparison:
     rel_ci_low: float
     rel_ci_high: float
     alpha: float
+    critical: float = math.nan
+    unadjusted_p: float = math.nan
     reasons: tuple[Reason, ...] = ()
 
     @property
@@ -242,12 +319,127 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Guardrail:
+    """One treatment on one guardrail: is it within ``margin`` of the control, in the direction of harm?
+
+    ``p_value`` is one-sided, of the hypothesis that the relative harm is ``margin`` or more; at most alpha / 2 exactly
+    when ``bound``, the harmful end of the relative interval, lies within the margin. nan without a margin.
+    """
+
+    arm: str
+    margin: float
+    p_value: float
+    bound: float
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posterior:
+    """The Bayesian view of one effect. Losses are in the metric's unit, ≥ 0."""
+
+    arm: str
+    chance_to_beat: float
+    expected_loss: float  # of shipping the treatment
+    loss_of_staying: float  # of keeping the control
+    mean: float
+    sd: float
+    ci_low: float
+    ci_high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Superiority:
+    """P(T > C) + P(T = C) / 2 of one treatment: the chance that a unit of it has the higher value; .5 is even."""
+
+    arm: str
+    probability: float
+    se: float
+    df: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentEffect:
+    """One treatment in one segment. ``effect`` and its interval are as measured, ``shrunk`` is drawn to the mean.
+
+    ``stands_out`` is only ever True behind the gate.
+    """
+
+    segment: str
+    n: int
+    effect: float
+    se: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+    shrunk: float
+    shrunk_se: float
+    stands_out: bool
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segments:
+    """One treatment by segment. ``differs`` is whether Cochran's Q finds that the effect is not the same everywhere."""
+
+    dimension: str
+    arm: str
+    q: float
+    df: float
+    p_value: float
+    differs: bool
+    segments: tuple[SegmentEffect, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """The same metric without one of its treatments: ``raw`` values, or ``unadjusted`` by covariates."""
+
+    name: str
+    arms: tuple[ArmSummary, ...]
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """How a metric's method did on re-randomised units, where no effect is. ``passed`` is the badge."""
+
+    metric: str
+    method: str
+    runs: int
+    units: int
+    false_positives: float  # share of the runs with p ≤ alpha
+    coverage: float  # share of the relative intervals that hold an effect that was put in
+    uniformity_p: float  # Kolmogorov-Smirnov of the p-values against the uniform distribution
+    alpha: float
+    passed: bool
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricResult:
-    """One metric: its arms (control first) and its comparisons with control."""
+    """One metric: its arms (control first), its comparisons with control, and further views of the same data.
+
+    ``reduction`` is the share of the variance that covariates took away, ``cap`` the value at which units were capped.
+    ``novelty`` compares the change from a unit's first to its second week between the arms.
+    """
 
     metric: PlannedMetric
     arms: tuple[ArmSummary, ...]
     comparisons: tuple[Comparison, ...]
+    correction: Correction = Correction.NONE
+    guardrails: tuple[Guardrail, ...] = ()
+    posteriors: tuple[Posterior, ...] = ()
+    superiorities: tuple[Superiority, ...] = ()
+    segments: tuple[Segments, ...] = ()
+    novelty: tuple[Comparison, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    reduction: float = math.nan
+    cap: float = math.nan
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,11 +454,28 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the evidence says about one treatment arm on the primary metric."""
+    """What the evidence says about one treatment on the primary metric, and what the registered rule makes of it.
+
+    ``message`` is the one sentence; ``money`` says what it is worth, ``change`` what would change the verdict.
+    """
 
     arm: str
     decision: Decision
     message: Message
+    action: Action = Action.KEEP_RUNNING
+    money: Message | None = None
+    change: Message | None = None
+    notes: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """How far an experiment is by its stopping plan. ``fractions`` are of the planned units, this look last."""
+
+    fractions: tuple[float, ...] = ()
+    units: int = 0
+    planned_units: int | None = None
+    days: float = math.nan  # since the first exposure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,3 +488,4 @@ class Report:
     findings: tuple[Finding, ...]
     verdicts: tuple[Verdict, ...]
     metrics: tuple[MetricResult, ...]
+    looks: Looks = Looks()

@@ -6,20 +6,44 @@ import logging
 from collections.abc import Callable
 
 from experiments.contracts import Finding, Message, Severity, gettext_noop
-from experiments.health import empty_arms, empty_metrics, left_out, split, two_arms, unknown_arms
+from experiments.health import (
+    before,
+    empty_arms,
+    empty_metrics,
+    immature,
+    late,
+    left_out,
+    low_exposure,
+    not_randomised,
+    outcomes,
+    overrun,
+    skew,
+    split,
+    two_arms,
+    unknown_arms,
+)
 from experiments.health.context import HealthContext
 
 logger = logging.getLogger(__name__)
 
 Check = Callable[[HealthContext], Finding]
 
+# Those that can veto a verdict come first, and of them what says most about how the arms came about.
 CHECKS: tuple[tuple[str, Check], ...] = (
     (split.KEY, split.check),
+    (not_randomised.KEY, not_randomised.check),
     (two_arms.KEY, two_arms.check),
     (empty_arms.KEY, empty_arms.check),
-    (empty_metrics.KEY, empty_metrics.check),
+    (outcomes.KEY, outcomes.check),
+    (before.KEY, before.check),
+    (skew.KEY, skew.check),
+    (low_exposure.KEY, low_exposure.check),
+    (immature.KEY, immature.check),
+    (overrun.KEY, overrun.check),
+    (late.KEY, late.check),
     (unknown_arms.KEY, unknown_arms.check),
     (left_out.KEY, left_out.check),
+    (empty_metrics.KEY, empty_metrics.check),
 )
 
 CRASHED = gettext_noop("The check “%(check)s” could not run (%(error)s), so nothing is known about it.")

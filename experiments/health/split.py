@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from experiments import figures
 from experiments.contracts import Finding, Message, Plan, Severity, gettext_noop
 from experiments.health.context import HealthContext
 from experiments.stats.split import log_split_e_value, planned_shares, split_p_value
@@ -16,16 +17,21 @@ WRONG_P = 0.001
 WRONG_E = 100.0
 FEWEST_EXPECTED = 5  # units in every arm, below which the chi-square distribution does not hold
 LARGEST_EXPONENT = 700.0  # exp of more overflows
+SMALLEST_P = 1e-300  # below, a p-value is only said to be less
 
 TOO_FEW = gettext_noop("There are too few units (%(n)d) to check the split.")
 AS_PLANNED = gettext_noop(
     "The split is as planned: %(arm)s holds %(share).2f%% of the units, planned were %(planned).2f%%."
 )
+AS_PLANNED_REPEATED = gettext_noop(
+    "The split is as planned: %(arm)s holds %(share).2f%% of the units, planned were %(planned).2f%% "
+    "(evidence against it %(e).2g to 1, alarm at 100)."
+)
 DOUBTFUL = gettext_noop(
-    "Doubtful split: %(arm)s holds %(share).2f%% of the units, planned were %(planned).2f%% (p = %(p).2g)."
+    "Doubtful split: %(arm)s holds %(share).2f%% of the units, planned were %(planned).2f%% (p = %(p)s)."
 )
 WRONG_ONCE = gettext_noop(
-    "The split is wrong: %(arm)s holds %(share).2f%% of the units, planned were %(planned).2f%% (p = %(p).2g)."
+    "The split is wrong: %(arm)s holds %(share).2f%% of the units, planned were %(planned).2f%% (p = %(p)s)."
 )
 WRONG_REPEATED = gettext_noop(
     "The split is wrong: %(arm)s holds %(share).2f%% of the units, planned were %(planned).2f%% "
@@ -45,20 +51,31 @@ def check(context: HealthContext) -> Finding:
     weights = [arm.weight for arm in context.plan.arms]
     shares = planned_shares(counts, weights)
     n = sum(counts)
-    if n * min(shares) < FEWEST_EXPECTED:
+    enough = n * min(shares) >= FEWEST_EXPECTED
+    if not n or not (enough or context.plan.repeated_looks):
         return _finding(Severity.OK, TOO_FEW, {"n": n})
     params = _largest_departure(context.plan, counts, shares)
     if context.plan.repeated_looks:
-        log_e = log_split_e_value(counts, weights)
-        if log_e < math.log(WRONG_E):
-            return _finding(Severity.OK, AS_PLANNED, params)
-        evidence = math.exp(min(log_e, LARGEST_EXPONENT))
-        return _finding(Severity.FAILURE, WRONG_REPEATED, {**params, "e": evidence}, FIND_THE_CAUSE)
-    p = split_p_value(counts, weights)
+        return _repeated(log_split_e_value(counts, weights), params, n=n, enough=enough)
+    return _once(split_p_value(counts, weights), params)
+
+
+def _repeated(log_e: float, params: Params, *, n: int, enough: bool) -> Finding:
+    """The evidence holds for any number of units; that a split is as planned is only said of enough."""
+    with_evidence = {**params, "e": math.exp(min(log_e, LARGEST_EXPONENT))}
+    if log_e >= math.log(WRONG_E):
+        return _finding(Severity.FAILURE, WRONG_REPEATED, with_evidence, FIND_THE_CAUSE)
+    if not enough:
+        return _finding(Severity.OK, TOO_FEW, {"n": n})
+    return _finding(Severity.OK, AS_PLANNED_REPEATED, with_evidence)
+
+
+def _once(p: float, params: Params) -> Finding:
+    with_p = {**params, "p": figures.p_value(p, math.log(max(p, SMALLEST_P)))}
     if p < WRONG_P:
-        return _finding(Severity.FAILURE, WRONG_ONCE, {**params, "p": p}, FIND_THE_CAUSE)
+        return _finding(Severity.FAILURE, WRONG_ONCE, with_p, FIND_THE_CAUSE)
     if p < DOUBTFUL_P:
-        return _finding(Severity.WARNING, DOUBTFUL, {**params, "p": p}, LOOK_INTO_IT)
+        return _finding(Severity.WARNING, DOUBTFUL, with_p, LOOK_INTO_IT)
     return _finding(Severity.OK, AS_PLANNED, params)
 
 

@@ -9,6 +9,7 @@ CLICK = (Term(event="Promotion Clicked"),)
 JOIN = (Term(event="Promotion Joined"),)
 ORDER = (Term(event="Order Completed"),)
 REVENUE = (Term(event="Order Completed", value=True), Term(event="Order Refunded", value=True, sign=-1))
+VISIT = tuple(Term(event=name) for name in ("Promotion Viewed", "Product Viewed", "Promotion Clicked"))
 RESPONSE = (Term(event="Survey Answered"),)
 
 BUILTIN_METRICS: tuple[MetricDefinition, ...] = (
@@ -62,6 +63,15 @@ BUILTIN_METRICS: tuple[MetricDefinition, ...] = (
         description=gettext_noop("Order value net of refunds, per unit."),
     ),
     MetricDefinition(
+        key="revenue-capped",
+        name=gettext_noop("Revenue, capped"),
+        kind=Kind.MEAN,
+        numerator=REVENUE,
+        scale=Scale.MONEY,
+        winsor=0.99,
+        description=gettext_noop("Revenue per unit, each unit counting up to the 99th percentile of those that paid."),
+    ),
+    MetricDefinition(
         key="average-order-value",
         name=gettext_noop("Average order value"),
         kind=Kind.RATIO,
@@ -86,7 +96,18 @@ BUILTIN_METRICS: tuple[MetricDefinition, ...] = (
         kind=Kind.RATIO,
         numerator=(Term(event="Survey Answered", value=True),),
         denominator=RESPONSE,
+        ranked=True,
         description=gettext_noop("Mean survey score of those who answered."),
+    ),
+    MetricDefinition(
+        key="retention",
+        name=gettext_noop("Retention, second week"),
+        kind=Kind.PROPORTION,
+        numerator=VISIT,
+        after_days=7,
+        window_days=14,
+        scale=Scale.SHARE,
+        description=gettext_noop("Share of units that came back 7 to 14 days after their first exposure."),
     ),
     MetricDefinition(
         key="response-rate",

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from experiments.contracts import Role, Unit
+from experiments.contracts import Action, Role, Stopping, Unit
 from experiments.errors import IllegalTransition
 
 key_validator = RegexValidator(r"^[a-z0-9][a-z0-9-]{0,62}$", _("lower-case letters, digits and hyphens, at most 63"))
@@ -32,6 +32,9 @@ class Outcome(models.TextChoices):
     NO_DECISION = "no_decision", _("Ended without a decision")
 
 
+UNSETTLED_ACTIONS = (Action.SHIP, Action.ROLL_BACK)
+
+
 class Experiment(models.Model):
     """A question put to real users: which arm is better, by which metric, for how long."""
 
@@ -45,6 +48,16 @@ class Experiment(models.Model):
     planned_start = models.DateTimeField(null=True, blank=True)
     planned_end = models.DateTimeField(null=True, blank=True)
     planned_units = models.PositiveBigIntegerField(null=True, blank=True)
+    stopping = models.CharField(
+        max_length=10, choices=[(one.value, one.value) for one in Stopping], default=Stopping.SEQUENCE.value
+    )
+    if_unsettled = models.CharField(
+        max_length=12, choices=[(one.value, one.value) for one in UNSETTLED_ACTIONS], default=Action.ROLL_BACK.value
+    )
+    strict_guardrails = models.BooleanField(default=False)
+    covariate_days = models.PositiveSmallIntegerField(null=True, blank=True)
+    prior_sd = models.FloatField(null=True, blank=True)  # of relative effects
+    segments = models.JSONField(default=list, blank=True)  # names of properties of the exposure
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -64,6 +77,18 @@ class Experiment(models.Model):
                 condition=Q(unit__in=[unit.value for unit in Unit]), name="experiment_unit_is_known"
             ),
             models.CheckConstraint(condition=Q(alpha__gt=0, alpha__lt=1), name="experiment_alpha_between_0_and_1"),
+            models.CheckConstraint(
+                condition=~Q(stopping=Stopping.SPENDING.value) | Q(planned_units__gt=0),
+                name="experiment_spending_needs_planned_units",
+            ),
+            models.CheckConstraint(
+                condition=Q(stopping__in=[one.value for one in Stopping]), name="experiment_stopping_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(if_unsettled__in=[one.value for one in UNSETTLED_ACTIONS]),
+                name="experiment_if_unsettled_is_an_end",
+            ),
+            models.CheckConstraint(condition=Q(prior_sd=None) | Q(prior_sd__gt=0), name="experiment_prior_sd_above_0"),
             models.CheckConstraint(
                 condition=Q(planned_start=None) | Q(planned_end=None) | Q(planned_end__gt=F("planned_start")),
                 name="experiment_planned_end_after_start",
@@ -139,10 +164,15 @@ class ExperimentMetric(models.Model):
     metric_key = models.CharField(max_length=63)
     role = models.CharField(max_length=10, choices=[(role.value, role.value) for role in Role])
     position = models.PositiveSmallIntegerField()
+    margin = models.FloatField(null=True, blank=True)  # relative harm that a guardrail tolerates
 
     class Meta:
         ordering = ["position"]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(margin=None) | Q(role=Role.GUARDRAIL.value, margin__gt=0, margin__lt=1),
+                name="margin_of_a_guardrail_between_0_and_1",
+            ),
             models.UniqueConstraint(fields=["experiment", "metric_key"], name="experiment_metric_is_unique"),
             models.UniqueConstraint(
                 fields=["experiment"], condition=Q(role=Role.PRIMARY.value), name="one_primary_metric"

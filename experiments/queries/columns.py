@@ -33,6 +33,7 @@ BUILDERS: dict[Kind, Callable[[MetricDefinition, Bind], tuple[str, ...]]] = {
     Kind.MEAN: _mean,
     Kind.PROPORTION: _proportion,
     Kind.RATIO: _ratio,
+    Kind.QUANTILE: _mean,
 }
 
 

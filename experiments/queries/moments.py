@@ -1,195 +1,153 @@
-"""Events to moments in one pass: ``exposures → events → units → moments``, one row per arm.
+"""Units to moments in one pass: one row per arm, and per arm and segment.
 
 Per-unit sums are integers (counts, minor units, scores), and so are the sums and products that come back: moments are
-exact, whatever the order or the slices in which the events were read. docs/queries.md shows the shape of each step.
+exact, whatever the order or the slices in which the events were read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from experiments.contracts import MetricDefinition, Term, Unit
-from experiments.queries.columns import unit_columns
-from experiments.queries.query import Query, Value
+from experiments.contracts import MetricDefinition
+from experiments.queries.groups import Group, main_group, other_groups
+from experiments.queries.query import Query
+from experiments.queries.scope import WHOLE, Scope
+from experiments.queries.terms import Terms
+from experiments.queries.units import unit_steps, unit_values
 from experiments.stats.moments import Moments
 
-EXPOSURE = "Experiment Viewed"
-BUCKETS = 64  # of the ``bucket`` column: a stable hash of the user
-
-UNIT_COLUMNS = {Unit.USER: "user_id", Unit.IMPRESSION: "ranking_id"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """Which events belong to an experiment. ``start`` is included, ``end`` is not; without an end all later ones do."""
-
-    experiment: str
-    unit: Unit
-    start: datetime
-    end: datetime | None
-    currency: str
+ArmTotals = dict[str | None, dict[str, int | float]]
 
 
 @dataclass(slots=True)
-class _Terms:
-    """What the metrics of a query count and sum, each event name and each term once."""
+class Totals:
+    """The sums of each arm (None: units in two arms), of everybody and by (dimension, segment)."""
 
-    events: dict[str, int] = field(default_factory=lambda: {EXPOSURE: 0})  # name → kind
-    columns: dict[tuple[str, bool, int | None], str] = field(default_factory=dict)  # → name of the per-unit sum
-
-    def bind(self, term: Term, window_days: int | None) -> str:
-        self.events.setdefault(term.event, len(self.events))
-        return self.columns.setdefault((term.event, term.value, window_days), f"t{len(self.columns)}")
-
-    def sql(self) -> list[str]:
-        return [f"{self._sum(*term)} AS {name}" for term, name in self.columns.items()]
-
-    def _sum(self, event: str, value: bool, window_days: int | None) -> str:
-        condition = f"kind = {self.events[event]}"
-        if window_days is not None:
-            condition += f" AND timestamp < first_at + INTERVAL {int(window_days)} DAY"
-        if value:
-            return f"COALESCE(SUM(value) FILTER (WHERE {condition} AND foreign_money = 0), 0)"
-        return f"COUNT(*) FILTER (WHERE {condition})"
+    arms: ArmTotals = field(default_factory=dict)
+    segments: dict[tuple[int, str], ArmTotals] = field(default_factory=dict)
 
 
-def _sums(columns: Sequence[str]) -> list[str]:
-    """Σ a and Σ a·b over the columns of one metric. 19 digits hold every BIGINT, and 38 its square."""
-    wide = {column: f"CAST({column} AS DECIMAL(19, 0))" for column in columns}
-    sums = [f"SUM({column}) AS {column}_sum" for column in columns]
-    for i, left in enumerate(columns):
-        sums += [f"SUM({wide[left]} * {wide[right]}) AS {_product(left, right)}" for right in columns[i:]]
-    return sums
-
-
-def _product(left: str, right: str) -> str:
-    return f"{left}_{right}_sum"
-
-
-def column_names(position: int, metric: MetricDefinition) -> tuple[str, ...]:
-    """The names of a metric's columns in the ``units`` step, by its position in the query."""
-    return (f"m{position}_y", f"m{position}_v")[: 2 if metric.denominator else 1]
+def groups_of(
+    metrics: Sequence[MetricDefinition],
+    terms: Terms,
+    *,
+    caps: Mapping[str, int] | None = None,
+    novelty: Sequence[str] = (),
+) -> tuple[Group, ...]:
+    """The groups of columns of all metrics, named by the metric's position."""
+    caps = caps or {}
+    groups = [main_group(position, metric, terms, caps) for position, metric in enumerate(metrics)]
+    for position, metric in enumerate(metrics):
+        groups += other_groups(position, metric, terms, caps=caps, novelty=novelty)
+    return tuple(groups)
 
 
 def moments_query(
-    scope: Scope, metrics: Sequence[MetricDefinition], *, buckets: tuple[int, int] = (0, BUCKETS)
+    scope: Scope,
+    metrics: Sequence[MetricDefinition],
+    *,
+    caps: Mapping[str, int] | None = None,
+    novelty: Sequence[str] = (),
+    buckets: tuple[int, int] = WHOLE,
 ) -> Query:
     """The query for all metrics of an experiment over the users of some buckets (first included, last not).
 
-    Returns one row per arm: ``arm, n, foreign_money`` and the sums of each metric. The arm is NULL for units that were
-    exposed to two arms. A unit counts from its first exposure; an event at that very moment counts. The exposure is
-    among the events, so every exposed unit has a row.
+    Returns one row per arm: ``arm, n, foreign_money`` and the sums of each group; with segments also one per arm and
+    segment, told apart by ``dimension`` (-1 for everybody) and ``segment``.
+
+    Args:
+        scope: which events, and by which segments.
+        metrics: their positions name the groups.
+        caps: metric key → value at which units are capped.
+        novelty: keys of the metrics whose change from week to week is wanted.
+        buckets: slice of the users.
     """
-    terms = _Terms()
-    units: list[str] = []
-    moments: list[str] = []
-    for position, metric in enumerate(metrics):
-        names = column_names(position, metric)
-        units += [f"{sql} AS {name}" for sql, name in zip(unit_columns(metric, terms.bind), names, strict=True)]
-        moments += _sums(names)
-    unit = UNIT_COLUMNS[scope.unit]
-    whole = buckets == (0, BUCKETS)
-    within = _dates(scope) + ("" if whole else " AND bucket >= $bucket_low AND bucket < $bucket_high")
-    kinds = " ".join(f"WHEN $event_{kind} THEN {kind}" for kind in terms.events.values())
-    # A small number for each event name and each unit: comparing and grouping texts is what costs most here.
-    sql = f"""WITH exposures AS (
+    terms = Terms()
+    groups = groups_of(metrics, terms, caps=caps, novelty=novelty)
+    timed = any(group.ripe_days is not None for group in groups)
+    units = [column for group in groups for column in group.units()]
+    sums = [sql for group in groups for sql in _sums(group)]
+    sql = f"""WITH {unit_steps(scope, terms, units, buckets=buckets, timed=timed)}, moments AS (
   SELECT
-    ROW_NUMBER() OVER () AS id,
-    {unit} AS unit,
-    MIN(timestamp) AS first_at,
-    CASE WHEN MIN(arm) = MAX(arm) THEN MIN(arm) END AS arm
-  FROM events
-  WHERE event = $event_0 AND experiment = $experiment AND {unit} IS NOT NULL AND {within}
-  GROUP BY {unit}
-), named AS (
-  SELECT
-    {unit} AS unit,
-    timestamp,
-    value,
-    CAST(CASE event {kinds} END AS TINYINT) AS kind,
-    CAST(CASE WHEN currency <> $currency THEN 1 ELSE 0 END AS TINYINT) AS foreign_money
-  FROM events
-  WHERE event IN ({", ".join(f"$event_{kind}" for kind in terms.events.values())}) AND {within}
-), events AS (
-  SELECT exposures.id, exposures.arm, exposures.first_at, timestamp, value, kind, foreign_money
-  FROM exposures
-  JOIN named ON named.unit = exposures.unit AND timestamp >= exposures.first_at
-), sums AS (
-  SELECT
-    arm,
-    SUM(foreign_money) AS foreign_money,
-    {_lines(terms.sql())}
-  FROM events
-  GROUP BY id, arm
-), units AS (
-  SELECT
-    arm,
-    foreign_money,
-    {_lines(units)}
-  FROM sums
-), moments AS (
-  SELECT
-    arm,
-    COUNT(*) AS n,
-    SUM(foreign_money) AS foreign_money,
-    {_lines(moments)}
+    {_lines([*_keys(scope), "COUNT(*) AS n", "SUM(foreign_money) AS foreign_money", *sums])}
   FROM units
-  GROUP BY arm
+  GROUP BY {_grouping(scope)}
 )
-SELECT * FROM moments ORDER BY arm"""  # noqa: S608  (every value is a parameter; identifiers are ours)
-    low, high = buckets
-    slice_values: dict[str, Value] = {} if whole else {"bucket_low": low, "bucket_high": high}
-    values: dict[str, Value] = {
-        "experiment": scope.experiment,
-        "currency": scope.currency,
-        **slice_values,
-        **_date_values(scope),
-        **{f"event_{kind}": event for event, kind in terms.events.items()},
-    }
+SELECT * FROM moments ORDER BY {"dimension, segment, arm" if scope.segments else "arm"}"""  # noqa: S608  (ours)
+    values = unit_values(scope, terms, buckets=buckets, timed=timed)
+    values |= {f"cap_{i}": caps[metric.key] for i, metric in enumerate(metrics) if caps and metric.key in caps}
     return Query(sql=sql, parameters=values)
 
 
-def left_out_query(scope: Scope) -> Query:
-    """Exposures that the analysis cannot use: outside the experiment's dates, or without the id of their unit."""
-    return Query(
-        sql=f"""SELECT
-  COUNT(*) FILTER (WHERE NOT ({_dates(scope)})) AS outside_dates,
-  COUNT(*) FILTER (WHERE {_dates(scope)} AND {UNIT_COLUMNS[scope.unit]} IS NULL) AS without_unit
-FROM events
-WHERE event = $event_0 AND experiment = $experiment""",  # noqa: S608  (the identifier is ours)
-        parameters={"event_0": EXPOSURE, "experiment": scope.experiment, **_date_values(scope)},
+def _keys(scope: Scope) -> list[str]:
+    if not scope.segments:
+        return ["arm"]
+    places = range(len(scope.segments))
+    dimension = " ".join(f"WHEN GROUPING(s{i}) = 0 THEN {i}" for i in places)
+    segment = " ".join(f"WHEN GROUPING(s{i}) = 0 THEN s{i}" for i in places)
+    return ["arm", f"CASE {dimension} ELSE -1 END AS dimension", f"CASE {segment} ELSE '' END AS segment"]
+
+
+def _grouping(scope: Scope) -> str:
+    if not scope.segments:
+        return "arm"
+    return f"GROUPING SETS ((arm), {', '.join(f'(arm, s{i})' for i in range(len(scope.segments)))})"
+
+
+def _sums(group: Group) -> list[str]:
+    """Σ a and Σ a·b over the columns of a group. 19 digits hold every BIGINT, and 38 its square."""
+    wide = [f"CAST({name} AS DECIMAL(19, 0))" for name in group.names]
+    sums = [f"COUNT({group.names[0]}) AS {group.name}_n"] if group.ripe_days is not None else []
+    sums += [f"SUM({name}) AS {name}_sum" for name in group.names]
+    for i, left in enumerate(wide):
+        sums += [f"SUM({left} * {wide[j]}) AS {group.name}_{i}_{j}_sum" for j in range(i, len(wide))]
+    if group.cubes:
+        first = f"CAST({group.names[0]} AS DOUBLE PRECISION)"
+        sums.append(f"SUM({first} * {first} * {first}) AS {group.name}_cubes")
+    return sums
+
+
+def add_rows(totals: Totals, rows: Iterable[Mapping[str, object]]) -> None:
+    """Add the rows of one slice to the totals. Integers add up exactly."""
+    for row in rows:
+        arm = None if row["arm"] is None else str(row["arm"])
+        dimension = int(str(row.get("dimension", -1)))
+        arms = totals.arms if dimension < 0 else totals.segments.setdefault((dimension, str(row["segment"])), {})
+        sums = arms.setdefault(arm, {})
+        for column, value in row.items():
+            if column not in ("arm", "dimension", "segment"):
+                number = value if isinstance(value, float) else int(str(0 if value is None else value))
+                sums[column] = sums.get(column, 0) + number
+
+
+def moments_of(sums: Mapping[str, int | float], group: Group) -> Moments:
+    """The moments of one group in one arm, from that arm's totals."""
+    size = range(len(group.columns))
+    return Moments.from_integer_sums(
+        n=units_of(sums, group),
+        sums=[int(sums[f"{group.name}_{i}_sum"]) for i in size],
+        products=[[int(sums[f"{group.name}_{min(i, j)}_{max(i, j)}_sum"]) for j in size] for i in size],
     )
 
 
-def _dates(scope: Scope) -> str:
-    return "timestamp >= $start" + ("" if scope.end is None else " AND timestamp < $end")
+def units_of(sums: Mapping[str, int | float], group: Group) -> int:
+    """How many units of an arm count for a group."""
+    return int(sums[f"{group.name}_n" if group.ripe_days is not None else "n"])
 
 
-def _date_values(scope: Scope) -> dict[str, Value]:
-    dates: dict[str, Value] = {"start": scope.start}
-    return dates if scope.end is None else dates | {"end": scope.end}
-
-
-ArmTotals = dict[str | None, dict[str, int]]
-
-
-def add_rows(totals: ArmTotals, rows: Iterable[Mapping[str, object]]) -> None:
-    """Add the rows of one slice to the totals. All columns are integers and add up exactly."""
-    for row in rows:
-        arm = None if row["arm"] is None else str(row["arm"])
-        sums = totals.setdefault(arm, {})
-        for column, value in row.items():
-            if column != "arm":
-                sums[column] = sums.get(column, 0) + int(str(value))
-
-
-def moments_of(sums: Mapping[str, int], position: int, metric: MetricDefinition) -> Moments:
-    """The moments of one metric in one arm, from that arm's totals."""
-    names = column_names(position, metric)
-    products = [[sums[_product(*sorted((a, b), key=names.index))] for b in names] for a in names]
-    return Moments.from_integer_sums(n=sums["n"], sums=[sums[f"{name}_sum"] for name in names], products=products)
+def skew_of(arms: Iterable[Mapping[str, int | float]], group: Group) -> float:
+    """The skewness of a group's first column over the units of all arms, g = m₃ / m₂^1.5; nan without spread."""
+    arms = list(arms)
+    n = sum(units_of(sums, group) for sums in arms)
+    if not n:
+        return float("nan")
+    name = group.name
+    mean, square, cube = (sum(sums[f"{name}_{part}"] for sums in arms) / n for part in ("0_sum", "0_0_sum", "cubes"))
+    var = square - mean * mean
+    if var <= 1e-12 * square:
+        return float("nan")
+    return float((cube - 3 * mean * square + 2 * mean**3) / var**1.5)
 
 
 def _lines(columns: Iterable[str]) -> str:

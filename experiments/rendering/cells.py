@@ -10,15 +10,17 @@ from experiments import figures
 from experiments.contracts import (
     ArmSummary,
     Comparison,
+    Message,
     MetricResult,
     Plan,
     Reason,
     Report,
     Scale,
     Source,
+    Verdict,
     gettext_noop,
 )
-from experiments.verdict.primary import primary_metric
+from experiments.inference.primary import primary_metric
 
 REASONS = {
     Reason.NO_UNITS: gettext_noop("no units"),
@@ -63,6 +65,12 @@ def facts(plan: Plan, source: Source) -> Iterator[tuple[str, str]]:
     versions += [f"computed {source.computed_at:%Y-%m-%d %H:%M}"] if source.computed_at else []
     if versions:
         yield "Version", ", ".join(versions)
+
+
+def verdict_lines(verdict: Verdict) -> Iterator[Message]:
+    """The sentence, what it is worth, what would change it, and what to keep in mind."""
+    yield verdict.message
+    yield from (line for line in (verdict.money, verdict.change, *verdict.notes) if line)
 
 
 def words(code: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from experiments.contracts import ArmSummary, Comparison, Message, MetricResult, Report
+from experiments.contracts import ArmSummary, Comparison, Message, MetricResult, Posterior, Report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +77,10 @@ def _rows(report: Report) -> Iterator[dict[str, object]]:
             yield _row(result, control, treatment, comparison)
 
 
+def _of(posteriors: tuple[Posterior, ...], arm: str, name: str) -> float:
+    return next((float(getattr(one, name)) for one in posteriors if one.arm == arm), math.nan)
+
+
 def _row(result: MetricResult, control: ArmSummary, treatment: ArmSummary, comparison: Comparison) -> dict[str, object]:
     return {
         "metric": result.metric.key,
@@ -98,6 +102,14 @@ def _row(result: MetricResult, control: ArmSummary, treatment: ArmSummary, compa
         "rel_ci_low": comparison.rel_ci_low,
         "rel_ci_high": comparison.rel_ci_high,
         "alpha": comparison.alpha,
+        "critical": comparison.critical,
+        "unadjusted_p": comparison.unadjusted_p,
+        "correction": str(result.correction),
+        "reduction": result.reduction,
+        "cap": result.cap,
+        "chance_to_beat": _of(result.posteriors, comparison.arm, "chance_to_beat"),
+        "expected_loss": _of(result.posteriors, comparison.arm, "expected_loss"),
+        "guardrail": str(next((one.standing for one in result.guardrails if one.arm == comparison.arm), "")),
         "significant": comparison.significant,
         "reasons": ", ".join(comparison.reasons),
     }

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from experiments import figures
 from experiments.contracts import Report
 from experiments.rendering import cells
+from experiments.rendering.details import conditions, details
 
 
 def to_markdown(report: Report) -> str:
@@ -26,9 +27,9 @@ def _lines(report: Report) -> Iterator[str]:
         yield from ("", "## Left out", "")
         yield from (f"- {figures.count(e.count)} {e.what}: {_escape(e.message.text)}" for e in report.exclusions)
     yield from ("", "## Verdict", "")
-    yield from (
-        f"- **{cells.words(verdict.decision)}**: {_escape(verdict.message.text)}" for verdict in report.verdicts
-    )
+    for verdict in report.verdicts:
+        text = " ".join(line.text for line in cells.verdict_lines(verdict))
+        yield f"- **{cells.words(verdict.action)}**: {_escape(text)}"
     yield from ("", "## Metrics", "")
     level = f"{100 * (1 - report.plan.alpha):g}% interval"
     yield f"| Metric | Arm | n | Value | Difference [{level}] | Relative [{level}] | p |"
@@ -37,6 +38,11 @@ def _lines(report: Report) -> Iterator[str]:
         for row in metric:
             texts = (", ".join(row.label), row.arm, row.n, row.value, " ".join(row.effect), " ".join(row.relative))
             yield "| " + " | ".join(map(_escape, (*texts, row.p_value))) + " |"
+    yield from ("", "## Details", "")
+    yield from (f"- {_escape(line.text)}" for line in conditions(report))
+    for detail in details(report):
+        yield from ("", f"### {_escape(detail.metric)}", "")
+        yield from (f"- {_escape(line.text)}" for line in detail.lines)
 
 
 def _escape(text: str) -> str:

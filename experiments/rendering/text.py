@@ -14,6 +14,7 @@ from rich.text import Text
 from experiments import figures
 from experiments.contracts import Report
 from experiments.rendering import cells
+from experiments.rendering.details import conditions, details
 
 WIDTH = 100
 
@@ -37,9 +38,21 @@ def _parts(report: Report) -> Iterator[RenderableType]:
         yield Text("\nLeft out")
         yield _pairs([(f"{figures.count(e.count)} {e.what}", e.message.text) for e in report.exclusions])
     yield Text("\nVerdict")
-    yield _pairs([(cells.words(verdict.decision), verdict.message.text) for verdict in report.verdicts])
+    yield _pairs(list(_verdicts(report)))
     yield Text("")
     yield _metrics(report)
+    yield Text("Details")
+    yield Padding(Group(*(Text(line.text) for line in conditions(report))), (0, 0, 0, 2))
+    for detail in details(report):
+        yield Text(f"  {detail.metric}")
+        yield Padding(Group(*(Text(line.text) for line in detail.lines)), (0, 0, 0, 4))
+
+
+def _verdicts(report: Report) -> Iterator[tuple[str, str]]:
+    for verdict in report.verdicts:
+        first, *more = cells.verdict_lines(verdict)
+        yield cells.words(verdict.action), first.text
+        yield from (("", line.text) for line in more)
 
 
 def _findings(report: Report) -> Iterator[tuple[str, str]]:

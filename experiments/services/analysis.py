@@ -3,53 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from hashlib import sha256
 
 from django.utils import timezone
 from pydantic import TypeAdapter
 
 from experiments.contracts import (
-    Exclusion,
-    Message,
+    Action,
+    DecisionRule,
+    Kind,
     MetricDefinition,
     Plan,
     PlannedArm,
     PlannedMetric,
     Role,
     Source,
+    Stopping,
     Unit,
-    gettext_noop,
 )
-from experiments.models import Analysis, Experiment
-from experiments.queries.moments import BUCKETS, ArmTotals, Scope, add_rows, left_out_query, moments_of, moments_query
+from experiments.models import Analysis, Experiment, ExperimentMetric, State
 from experiments.queries.query import Warehouse
+from experiments.queries.scope import Scope
 from experiments.rendering import freeze
-from experiments.reports import Evidence, build_report
+from experiments.reports import build_report
 from experiments.selectors import metric_definitions
-
-ROWS_PER_SLICE = 12_000_000  # users are read a slice at a time: that bounds the memory, and people see it move
+from experiments.services.calibration import latest_calibrations
+from experiments.services.evidence import Progress, Settings, gather, silent
 
 ROLE_ORDER = (Role.PRIMARY, Role.GUARDRAIL, Role.SECONDARY)
-
-Progress = Callable[[int, int], None]  # parts done, parts in all
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """All that a result depends on beside the data and the code."""
-
-    plan: Plan
-    scope: Scope
-    metrics: tuple[MetricDefinition, ...]
 
 
 def settings_of(experiment: Experiment) -> Settings:
     """The settings under which an experiment that has started is analysed."""
     start = experiment.require_started()
     chosen = sorted(experiment.metrics.all(), key=lambda row: ROLE_ORDER.index(Role(row.role)))
-    definitions = metric_definitions(row.metric_key for row in chosen)
+    definitions = tuple(
+        _adjusted(definition, experiment.covariate_days)
+        for definition in metric_definitions(row.metric_key for row in chosen)
+    )
     arms = tuple(
         PlannedArm(key=arm.key, weight=arm.weight, name=arm.name, strategy=arm.strategy)
         for arm in experiment.arms.all()
@@ -59,10 +51,13 @@ def settings_of(experiment: Experiment) -> Settings:
         unit=Unit(experiment.unit),
         unit_note=experiment.unit_note,
         arms=arms,
-        metrics=tuple(
-            _planned(definition, Role(row.role)) for definition, row in zip(definitions, chosen, strict=True)
-        ),
+        metrics=tuple(_planned(definition, row) for definition, row in zip(definitions, chosen, strict=True)),
         alpha=experiment.alpha,
+        stopping=Stopping(experiment.stopping),
+        planned_units=experiment.planned_units,
+        complete=experiment.state != State.RUNNING,
+        rule=DecisionRule(if_unsettled=Action(experiment.if_unsettled), strict_guardrails=experiment.strict_guardrails),
+        prior_sd=experiment.prior_sd,
         currency=experiment.currency,
         repeated_looks=True,
         simulated=experiment.simulated,
@@ -74,109 +69,81 @@ def settings_of(experiment: Experiment) -> Settings:
         start=start,
         end=experiment.stopped_at,
         currency=experiment.currency,
+        segments=tuple(experiment.segments),
     )
     return Settings(plan=plan, scope=scope, metrics=definitions)
 
 
-def analyze(
-    experiment: Experiment, warehouse: Warehouse, *, source: Source, progress: Progress = lambda _done, _total: None
-) -> Analysis:
+def analyze(experiment: Experiment, warehouse: Warehouse, *, source: Source, progress: Progress = silent) -> Analysis:
     """Compute and freeze the report of an experiment at the lake version that ``source`` names.
 
-    The same lake version, code version and settings give the analysis that exists already.
+    The same lake version, code version, settings and calibrations give the analysis that exists already.
     """
     settings = settings_of(experiment)
+    calibrations = latest_calibrations(settings.metrics, unit=settings.scope.unit)
     frozen = TypeAdapter(Settings).dump_python(settings, mode="json")
+    inputs = {"settings": frozen, "calibrations": {key: repr(one) for key, one in sorted(calibrations.items())}}
     key = {
         "experiment": experiment,
         "lake_version": source.lake_version,
         "code_version": source.code_version,
-        "settings_digest": sha256(json.dumps(frozen, sort_keys=True).encode()).hexdigest(),
+        "settings_digest": sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest(),
     }
     known = Analysis.objects.filter(**key).first()
     if known:
         return known
-    report = build_report(settings.plan, gather(settings, warehouse, source=source, progress=progress))
+    evidence = gather(
+        settings,
+        warehouse,
+        source=source,
+        earlier_units=_earlier_units(experiment),
+        calibrations=calibrations,
+        progress=progress,
+    )
+    report = build_report(settings.plan, evidence)
     return Analysis.objects.get_or_create(**key, defaults={"settings": frozen, "report": freeze(report)})[0]
 
 
-def gather(settings: Settings, warehouse: Warehouse, *, source: Source, progress: Progress) -> Evidence:
-    """Read everything that the report needs."""
-    totals = totals_of(settings.scope, settings.metrics, warehouse, rows=source.rows or 0, progress=progress)
-    planned = [arm.key for arm in settings.plan.arms]
-    return Evidence(
-        source=source,
-        units={arm: totals.get(arm, {}).get("n", 0) for arm in planned},
-        moments={
-            metric.key: {arm: moments_of(totals[arm], position, metric) for arm in planned if arm in totals}
-            for position, metric in enumerate(settings.metrics)
-        },
-        exclusions=tuple(_exclusions(settings, totals, warehouse)),
-        units_in_two_arms=totals.get(None, {}).get("n", 0),
-        unknown_arms={arm: sums["n"] for arm, sums in totals.items() if arm is not None and arm not in planned},
-    )
+def _earlier_units(experiment: Experiment) -> list[int]:
+    """How many units there were each time that somebody could look."""
+    seen = Analysis.objects.filter(experiment=experiment).values_list("report__looks__units", flat=True)
+    return [int(units) for units in seen if units]
 
 
-def totals_of(
-    scope: Scope,
-    metrics: Sequence[MetricDefinition],
-    warehouse: Warehouse,
-    *,
-    rows: int,
-    progress: Progress = lambda _done, _total: None,
-) -> ArmTotals:
-    """The sums of each arm, read a slice of the users at a time. ``rows`` is about how many events there are."""
-    totals: ArmTotals = {}
-    slices = _slices(rows)
-    for done, buckets in enumerate(slices):
-        progress(done, len(slices))
-        query = moments_query(scope, metrics, buckets=buckets)
-        add_rows(totals, warehouse.query(query.sql, query.parameters))
-    progress(len(slices), len(slices))
-    return totals
+def _adjusted(definition: MetricDefinition, covariate_days: int | None) -> MetricDefinition:
+    """With the experiment's covariates, unless the metric brings its own or can have none."""
+    if covariate_days is None or definition.kind is Kind.QUANTILE or definition.covariate_days:
+        return definition
+    return replace(definition, covariate_days=covariate_days)
 
 
-def _slices(rows: int) -> list[tuple[int, int]]:
-    """Ranges of buckets, all equally wide; more of them for more rows."""
-    count = 1
-    while count < BUCKETS and count * ROWS_PER_SLICE < rows:
-        count *= 2
-    width = BUCKETS // count
-    return [(low, low + width) for low in range(0, BUCKETS, width)]
-
-
-def _exclusions(settings: Settings, totals: ArmTotals, warehouse: Warehouse) -> Iterator[Exclusion]:
-    query = left_out_query(settings.scope)
-    row = warehouse.query(query.sql, query.parameters)[0]
-    foreign = sum(sums["foreign_money"] for sums in totals.values()) if settings.scope.currency else 0
-    counted = (
-        ("OUTSIDE_DATES", "exposures", int(str(row["outside_dates"])), OUTSIDE_DATES),
-        ("WITHOUT_UNIT", "exposures", int(str(row["without_unit"])), WITHOUT_UNIT),
-        ("TWO_ARMS", "units", totals.get(None, {}).get("n", 0), TWO_ARMS),
-        ("OTHER_CURRENCY", "events", foreign, OTHER_CURRENCY),
-    )
-    for code, what, count, template in counted:
-        if count:
-            params: dict[str, str | int | float] = {"count": count, "currency": settings.scope.currency}
-            yield Exclusion(code=code, count=count, what=what, message=Message(template=template, params=params))
-
-
-OUTSIDE_DATES = gettext_noop("Exposures outside the dates of the experiment: %(count)d.")
-WITHOUT_UNIT = gettext_noop("Exposures that do not name their unit: %(count)d.")
-TWO_ARMS = gettext_noop("Units that were exposed to two arms: %(count)d.")
-OTHER_CURRENCY = gettext_noop("Events with money in another currency than %(currency)s: %(count)d.")
-
-
-def _planned(definition: MetricDefinition, role: Role) -> PlannedMetric:
+def _planned(definition: MetricDefinition, row: ExperimentMetric) -> PlannedMetric:
     return PlannedMetric(
         key=definition.key,
         name=definition.name,
         kind=definition.kind,
-        role=role,
+        role=Role(row.role),
         direction=definition.direction,
         scale=definition.scale,
+        margin=row.margin,
+        covariates=covariate_names(definition),
+        winsor=definition.winsor,
+        quantile=definition.quantile,
         description=definition.description,
     )
+
+
+def covariate_names(definition: MetricDefinition) -> tuple[str, ...]:
+    """What a metric is adjusted by: itself before exposure; of a ratio the numerator and the denominator.
+
+    >>> from experiments.metrics.builtin import BUILTIN_METRICS
+    >>> covariate_names(replace(BUILTIN_METRICS[0], covariate_days=28))
+    ('CTR (28 d)', 'CTR denominator (28 d)')
+    """
+    if not definition.covariate_days:
+        return ()
+    names = (definition.name, f"{definition.name} denominator") if definition.kind is Kind.RATIO else (definition.name,)
+    return tuple(f"{name} ({definition.covariate_days} d)" for name in names)
 
 
 def now_source(*, name: str, lake_version: int, code_version: str, rows: int) -> Source:

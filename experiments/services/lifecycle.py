@@ -10,16 +10,24 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from experiments.contracts import PlannedArm, Role, Scale, Unit
+from experiments.contracts import Action, PlannedArm, Role, Scale, Stopping, Unit
 from experiments.errors import IllegalTransition, InvalidInput
 from experiments.models import Arm, Experiment, ExperimentMetric, State
-from experiments.models.experiment import Outcome
+from experiments.models.experiment import UNSETTLED_ACTIONS, Outcome
 from experiments.selectors import find_experiment, metric_definitions
+
+MOST_COVARIATE_DAYS = 365
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """An experiment as somebody sets it up. The first arm is the control; at most one metric is primary."""
+    """An experiment as somebody sets it up. The first arm is the control; at most one metric is primary.
+
+    ``stopping``, the rule (``if_unsettled``, ``strict_guardrails``), ``margins`` of guardrails, ``covariate_days``
+    (adjust every metric by itself over that many days before exposure), ``prior_sd`` and ``segments`` (properties of
+    the exposure) are the analysis that is registered before the start. Without a planned number of units an experiment
+    is open-ended.
+    """
 
     key: str
     name: str
@@ -33,6 +41,13 @@ class Draft:
     planned_start: datetime | None = None
     planned_end: datetime | None = None
     planned_units: int | None = None
+    stopping: Stopping | None = None  # by default SPENDING with planned units, SEQUENCE without
+    if_unsettled: Action = Action.ROLL_BACK
+    strict_guardrails: bool = False
+    margins: dict[str, float] = field(default_factory=dict)
+    covariate_days: int | None = None
+    prior_sd: float | None = None
+    segments: tuple[str, ...] = ()
     simulated: bool = False
     truth: dict[str, float] = field(default_factory=dict)
 
@@ -51,13 +66,25 @@ def create(draft: Draft, *, created_by: str = "") -> Experiment:
         planned_start=draft.planned_start,
         planned_end=draft.planned_end,
         planned_units=draft.planned_units,
+        stopping=_stopping(draft).value,
+        if_unsettled=draft.if_unsettled.value,
+        strict_guardrails=draft.strict_guardrails,
+        covariate_days=draft.covariate_days,
+        prior_sd=draft.prior_sd,
+        segments=list(draft.segments),
         simulated=draft.simulated,
         truth=draft.truth,
         created_by=created_by,
     )
     arms = [_arm(experiment, position, arm) for position, arm in enumerate(draft.arms)]
     metrics = [
-        ExperimentMetric(experiment=experiment, metric_key=key, role=role.value, position=position)
+        ExperimentMetric(
+            experiment=experiment,
+            metric_key=key,
+            role=role.value,
+            position=position,
+            margin=draft.margins.get(key),
+        )
         for position, (key, role) in enumerate(draft.metrics)
     ]
     with transaction.atomic():
@@ -121,6 +148,35 @@ def _check(draft: Draft) -> None:
         raise InvalidInput("currency", f"is needed by {', '.join(money)}")
     if draft.truth and not draft.simulated:
         raise InvalidInput("truth", "belongs to simulated experiments only")
+
+    _check_plan(draft)
+
+
+def _stopping(draft: Draft) -> Stopping:
+    if draft.stopping is not None:
+        return draft.stopping
+    return Stopping.SPENDING if draft.planned_units else Stopping.SEQUENCE
+
+
+def _check_plan(draft: Draft) -> None:
+    if _stopping(draft) is Stopping.SPENDING and not draft.planned_units:
+        raise InvalidInput("planned_units", f"{draft.planned_units} must be above 0 for a plan with a known end")
+    if draft.if_unsettled not in UNSETTLED_ACTIONS:
+        raise InvalidInput("if_unsettled", f"{draft.if_unsettled} must be ship or roll_back")
+    guardrails = {key for key, role in draft.metrics if role is Role.GUARDRAIL}
+    for key, margin in draft.margins.items():
+        if key not in guardrails:
+            raise InvalidInput("margins", f"{key} is no guardrail of this experiment")
+        if not 0 < margin < 1:
+            raise InvalidInput("margins", f"{key} has {margin:g}, must be a fraction above 0 and below 1")
+    if draft.covariate_days is not None and not 1 <= draft.covariate_days <= MOST_COVARIATE_DAYS:
+        raise InvalidInput("covariate_days", f"{draft.covariate_days} must be 1 to {MOST_COVARIATE_DAYS}")
+    if draft.prior_sd is not None and not draft.prior_sd > 0:
+        raise InvalidInput("prior_sd", f"{draft.prior_sd:g} must be above 0")
+    _check_unique("segments", draft.segments)
+    for name in draft.segments:
+        if not name.strip() or '"' in name:
+            raise InvalidInput("segments", f"{name!r} must be the name of a property, without quotation marks")
 
 
 def _check_unique(name: str, keys: Sequence[str]) -> None:

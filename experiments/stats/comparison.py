@@ -10,7 +10,9 @@ from experiments.errors import InvalidInput
 from experiments.stats.estimate import Estimate, estimate
 from experiments.stats.fieller import relative_interval
 from experiments.stats.moments import Moments
-from experiments.stats.student import critical_value, two_sided_p
+from experiments.stats.rule import Once, Rule
+
+ONCE = Once()
 
 
 def compare(
@@ -42,9 +44,42 @@ def compare(
     >>> result.effect, round(result.ci_low, 3), round(result.ci_high, 3), round(result.p_value, 4), result.rel_effect
     (3.0, 0.733, 5.267, 0.0213, 1.5)
     """
+    return compare_estimates(
+        estimate(control, kind), estimate(treatment, kind), alpha=alpha, control_name=control_name, arm=arm
+    )
+
+
+def compare_estimates(
+    control: Estimate,
+    treatment: Estimate,
+    *,
+    alpha: float,
+    control_name: str,
+    arm: str,
+    rule: Rule = ONCE,
+    level: float | None = None,
+) -> Comparison:
+    """The comparison of two estimates, however they came about (adjusted, stratified, a quantile).
+
+    Args:
+        control, treatment: values with the variance behind them.
+        alpha: error rate at which the comparison is reported.
+        control_name, arm: the arms' keys.
+        rule: how surprising t = effect / se is, and how large it must be.
+        level: error rate at which the interval is drawn, where a family of comparisons decides it; the caller then
+            puts the family's p-value in.
+
+    Raises:
+        InvalidInput: alpha out of range.
+
+    >>> one, other = Estimate(n=100, mean=10.0, var=4.0), Estimate(n=100, mean=11.0, var=4.0)
+    >>> result = compare_estimates(one, other, alpha=0.05, control_name="control", arm="treatment")
+    >>> round(result.ci_low, 3), round(result.ci_high, 3), round(result.p_value, 6)
+    (0.442, 1.558, 0.000507)
+    """
     if not 0 < alpha < 1:
         raise InvalidInput("alpha", f"{alpha:g} must be above 0 and below 1")
-    c, t = estimate(control, kind), estimate(treatment, kind)
+    c, t = control, treatment
     points = _points(c, t, alpha=alpha, control_name=control_name, arm=arm)
     se = math.hypot(c.se, t.se)
     if any(reason is not Reason.ZERO_BASELINE for reason in points.reasons):
@@ -53,7 +88,8 @@ def compare(
         return replace(points, reasons=(Reason.NO_VARIANCE, *points.reasons))
     if not math.isfinite(points.effect / se):
         return replace(points, reasons=(Reason.MISSING, *points.reasons))
-    return _with_relative_interval(_with_absolute_interval(points, c, t), c, t)
+    judged = _with_absolute_interval(points, c, t, rule, alpha if level is None else level)
+    return _with_relative_interval(judged, c, t)
 
 
 def _points(c: Estimate, t: Estimate, *, alpha: float, control_name: str, arm: str) -> Comparison:
@@ -82,28 +118,42 @@ def _points(c: Estimate, t: Estimate, *, alpha: float, control_name: str, arm: s
     )
 
 
-def _with_absolute_interval(points: Comparison, c: Estimate, t: Estimate) -> Comparison:
+def _with_absolute_interval(points: Comparison, c: Estimate, t: Estimate, rule: Rule, level: float) -> Comparison:
     se = math.hypot(c.se, t.se)
     share_c, share_t = (c.se / se) ** 2, (t.se / se) ** 2
-    df = 1 / (share_c**2 / (c.n - 1) + share_t**2 / (t.n - 1))
-    p_value, log_p = two_sided_p(points.effect / se, df)
-    margin = critical_value(points.alpha, df) * se
-    low, high = _agree(points.effect - margin, points.effect + margin, points.effect, p_value <= points.alpha)
-    return replace(points, se=se, df=df, ci_low=low, ci_high=high, p_value=p_value, log_p=log_p)
+    df = 1 / (share_c**2 / c.df + share_t**2 / t.df)
+    statistic = points.effect / se
+    p_value, log_p = rule.p_value(statistic, df)
+    unadjusted = p_value if rule is ONCE else ONCE.p_value(statistic, df)[0]
+    critical = rule.critical(level, df)
+    margin = critical * se
+    low, high = _agree(points.effect - margin, points.effect + margin, points.effect, p_value <= level)
+    return replace(
+        points,
+        se=se,
+        df=df,
+        ci_low=low,
+        ci_high=high,
+        p_value=p_value,
+        log_p=log_p,
+        critical=critical,
+        unadjusted_p=unadjusted,
+    )
 
 
 def _with_relative_interval(absolute: Comparison, c: Estimate, t: Estimate) -> Comparison:
     if Reason.ZERO_BASELINE in absolute.reasons:
         return absolute
+    outside = absolute.ci_low > 0 or absolute.ci_high < 0
     low, high = relative_interval(
         control_mean=c.mean,
         treatment_mean=t.mean,
         control_se=c.se,
         treatment_se=t.se,
-        critical=critical_value(absolute.alpha, absolute.df),
-        significant=absolute.significant,
+        critical=absolute.critical,
+        significant=outside,
     )
-    low, high = _agree(low, high, absolute.rel_effect, absolute.significant)
+    low, high = _agree(low, high, absolute.rel_effect, outside)
     reasons = absolute.reasons
     if math.isinf(low) or math.isinf(high):
         reasons = (*reasons, Reason.UNBOUNDED)

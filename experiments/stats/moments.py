@@ -165,6 +165,53 @@ class Moments:
             ),
         )
 
+    def subtract(self, part: Moments) -> Moments:
+        """What is left when a part (a day, a segment, a slice) is taken out again: the inverse of merging.
+
+        With n = n_all − n_part and δ = mean_part − mean_rest: C = C_all − C_part − δδᵀ n_part n / n_all. Loses digits
+        where the part holds nearly everything.
+
+        Raises:
+            InvalidInput: the part has more units, or other columns.
+
+        >>> whole, day = Moments.from_arrays([1.0, 2.0, 6.0]), Moments.from_arrays([6.0])
+        >>> whole.subtract(day) == Moments.from_arrays([1.0, 2.0])
+        True
+        """
+        if len(self.mean) != len(part.mean) or part.n > self.n:
+            raise InvalidInput("moments", f"{part.n} units of {len(part.mean)} columns are no part of {self.n} units")
+        n = self.n - part.n
+        if not n or not part.n:
+            return Moments.empty(len(self.mean)) if not n else self
+        mean = [(self.n * a - part.n * p) / n for a, p in zip(self.mean, part.mean, strict=True)]
+        delta = [p - m for p, m in zip(part.mean, mean, strict=True)]
+        weight = part.n * n / self.n
+        rest = [
+            [self.comoment[i][j] - part.comoment[i][j] - delta[i] * delta[j] * weight for j in range(len(delta))]
+            for i in range(len(delta))
+        ]
+        constant = [n == 1 or rest[i][i] <= ROUNDING * self.comoment[i][i] for i in range(len(delta))]
+        return Moments(
+            n=n,
+            mean=tuple(mean),
+            comoment=tuple(
+                tuple(0.0 if constant[i] or constant[j] else value for j, value in enumerate(row))
+                for i, row in enumerate(rest)
+            ),
+        )
+
+    def take(self, columns: Sequence[int]) -> Moments:
+        """The moments of some of the columns, in this order.
+
+        >>> Moments.from_arrays([0.0, 1.0], [1.0, 3.0]).take([1])
+        Moments(n=2, mean=(2.0,), comoment=((2.0,),))
+        """
+        return Moments(
+            n=self.n,
+            mean=tuple(self.mean[i] for i in columns),
+            comoment=tuple(tuple(self.comoment[i][j] for j in columns) for i in columns),
+        )
+
 
 def merge_all(parts: Iterable[Moments]) -> Moments:
     """The moments of all parts together (segments, days, slices of users); at least one part.

@@ -15,7 +15,7 @@ def linearised_variance(moments: Moments) -> float:
     var(L) / n. The unit is the unit of randomisation, not the impression: clicks of one user are not independent.
 
     Args:
-        moments: columns (y, v) of at least two units, v̄ ≠ 0.
+        moments: columns (y, v, …) of at least two units, v̄ ≠ 0.
 
     Returns:
         var(L), in the square of the ratio's unit, ≥ 0 (nan when the moments are not finite).
@@ -25,8 +25,8 @@ def linearised_variance(moments: Moments) -> float:
     >>> linearised_variance(Moments.from_arrays([1.0, 0.0, 2.0], [2.0, 2.0, 2.0]))
     0.25
     """
-    mean_y, mean_v = moments.mean
-    (yy, yv), (_, vv) = moments.comoment
+    mean_y, mean_v = moments.mean[:2]
+    (yy, yv, *_), (_, vv, *_) = moments.comoment[:2]
     ratio = mean_y / mean_v
     total = yy - 2 * ratio * yv + ratio * ratio * vv
     if total <= ROUNDING * (yy + ratio * ratio * vv):

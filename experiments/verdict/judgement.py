@@ -7,19 +7,26 @@ from collections.abc import Sequence
 
 from experiments import figures
 from experiments.contracts import (
+    Action,
     Comparison,
     Decision,
     Direction,
     Finding,
+    Looks,
     Message,
     MetricResult,
     Plan,
     PlannedArm,
     Severity,
+    Stopping,
     Verdict,
     gettext_noop,
 )
-from experiments.verdict.primary import primary_metric
+from experiments.inference.primary import primary_metric
+from experiments.stats.exaggeration import early_stop_exaggeration
+from experiments.verdict.action import act
+from experiments.verdict.change import POWER, change
+from experiments.verdict.money import money
 
 UNTRUSTED = gettext_noop(
     "Do not read a result for %(arm)s: %(count)d of the trust checks failed (%(checks)s). Resolve them first."
@@ -55,22 +62,59 @@ ABSOLUTE = {
 }
 
 
-def judge(plan: Plan, metrics: Sequence[MetricResult], findings: Sequence[Finding]) -> tuple[Verdict, ...]:
-    """One verdict per treatment on the primary metric. A failed trust check vetoes all of them."""
+EXAGGERATED = gettext_noop(
+    "Effects that end an experiment this early are exaggerated: on average by about %(times).1f times."
+)
+
+
+def judge(
+    plan: Plan, metrics: Sequence[MetricResult], findings: Sequence[Finding], looks: Looks
+) -> tuple[Verdict, ...]:
+    """One verdict per treatment, by the registered rule. A failed trust check vetoes all of them."""
     primary = primary_metric(plan)
     failed = [finding.check for finding in findings if finding.severity is Severity.FAILURE]
     result = next((result for result in metrics if result.metric == primary), None)
     verdicts = []
     for position, arm in enumerate(plan.arms[1:]):
         if failed:
-            decision, message = Decision.DO_NOT_TRUST, _veto(arm, failed)
+            verdicts.append(_refused(arm, _veto(arm, failed)))
         elif result is None:
-            decision, message = Decision.UNSETTLED, Message(template=NOT_MEASURED, params={"arm": arm.label})
+            message = Message(template=NOT_MEASURED, params={"arm": arm.label})
+            verdicts.append(Verdict(arm=arm.key, decision=Decision.UNSETTLED, message=message))
         else:
-            decision = decide(result.comparisons[position], result.metric.direction)
-            message = _sentence(plan, result, position, decision)
-        verdicts.append(Verdict(arm=arm.key, decision=decision, message=message))
+            verdicts.append(_verdict(plan, metrics, looks, result, position))
     return tuple(verdicts)
+
+
+def _verdict(
+    plan: Plan, metrics: Sequence[MetricResult], looks: Looks, primary: MetricResult, position: int
+) -> Verdict:
+    decision = decide(primary.comparisons[position], primary.metric.direction)
+    standings = [
+        (one.metric.margin, one.guardrails[position].standing) for one in metrics if position < len(one.guardrails)
+    ]
+    action = act(plan, looks, decision, standings)
+    return Verdict(
+        arm=plan.arms[position + 1].key,
+        decision=decision,
+        message=_sentence(plan, primary, position, decision),
+        action=action,
+        money=money(plan, metrics, position),
+        change=change(plan, looks, action, primary, metrics, position),
+        notes=_notes(plan, looks, primary.comparisons[position]),
+    )
+
+
+def _refused(arm: PlannedArm, message: Message) -> Verdict:
+    return Verdict(arm=arm.key, decision=Decision.DO_NOT_TRUST, message=message, action=Action.DO_NOT_TRUST)
+
+
+def _notes(plan: Plan, looks: Looks, comparison: Comparison) -> tuple[Message, ...]:
+    early = plan.stopping is Stopping.SPENDING and bool(looks.fractions) and looks.fractions[-1] < 1
+    if not (early and comparison.significant):
+        return ()
+    times = early_stop_exaggeration(looks.fractions, plan.alpha, POWER)
+    return (Message(template=EXAGGERATED, params={"times": times}),) if math.isfinite(times) else ()
 
 
 def _veto(arm: PlannedArm, failed: Sequence[str]) -> Message:

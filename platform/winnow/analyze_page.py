@@ -11,6 +11,7 @@ from django.template import Context, Engine
 from experiments import figures
 from experiments.contracts import Comparison, Direction, MetricResult, Report
 from experiments.rendering import cells
+from experiments.rendering.details import conditions, details
 from experiments.tables import AggregateReport
 from experiments.tables.aggregates import group_label
 from experiments.tables.listing import headings, lines, summary, texts
@@ -62,7 +63,9 @@ def to_html(report: Report) -> str:
             "facts": list(cells.facts(report.plan, report.source)),
             "findings": [(one, cells.words(one.severity)) for one in report.findings],
             "exclusions": [(f"{figures.count(one.count)} {one.what}", one) for one in report.exclusions],
-            "verdicts": [(one, cells.words(one.decision)) for one in report.verdicts],
+            "verdicts": [(one, cells.words(one.action), list(cells.verdict_lines(one))) for one in report.verdicts],
+            "conditions": list(conditions(report)),
+            "details": list(details(report)),
             "level": f"{100 * (1 - report.plan.alpha):g}%",
             "metrics": _metrics(report),
         },

@@ -38,6 +38,8 @@ app.conf.update(
         "compact the inbox": {"task": "winnow.jobs.compact", "schedule": 15.0},
         "resume what a killed worker left": {"task": "winnow.jobs.resume", "schedule": 10.0},
         "refresh running experiments": {"task": "winnow.jobs.refresh", "schedule": 15 * 60.0},
+        # asked for every hour, done every week: the scheduler keeps no state, and may have been off for a while
+        "check the statistics": {"task": "winnow.jobs.calibrate", "schedule": 3600.0},
     },
 )
 app.autodiscover_tasks(["winnow.jobs"])

@@ -23,6 +23,7 @@ COMMANDS: dict[str, Entry] = {
     "analyze": Entry(
         "winnow.analyze", "analyze", "Analyse FILE, one row per unit or one row per event.", needs_django=False
     ),
+    "calibrate": Entry("winnow.calibrate", "calibrate", "Check the statistics on recent units that nothing divides."),
     "demo": Entry("winnow.commands", "demo", "Run the main job on real data."),
     "events": Entry("winnow.events.commands", "events", "Events: bring them in."),
     "keys": Entry("winnow.commands", "keys", "Keys for programs."),

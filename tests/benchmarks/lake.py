@@ -73,7 +73,6 @@ def measure() -> None:
     from experiments.contracts import Unit
     from experiments.metrics.builtin import BUILTIN_METRICS
     from experiments.queries.moments import Scope
-    from experiments.services import analysis
     from tests.benchmarks.figures import cpu_seconds, median, peak_megabytes, report
     from winnow.events.warehouse import LakeWarehouse
 
@@ -84,7 +83,7 @@ def measure() -> None:
     metrics = [metric for metric in BUILTIN_METRICS if metric.key in METRICS]
 
     def to_moments() -> None:
-        analysis.totals_of(scope, metrics, warehouse, rows=rows)
+        evidence.totals_of(scope, metrics, warehouse, rows=rows)
 
     first_wall = time.perf_counter()
     first = cpu_seconds(to_moments, repeat=1)[0]

@@ -32,15 +32,16 @@ WITH exposures AS (
   SELECT
     arm,
     foreign_money,
-    t0 - t1 AS m0_y
+    t0 - t1 AS m0_0
   FROM sums
 ), moments AS (
   SELECT
     arm,
     COUNT(*) AS n,
     SUM(foreign_money) AS foreign_money,
-    SUM(m0_y) AS m0_y_sum,
-    SUM(CAST(m0_y AS DECIMAL(19, 0)) * CAST(m0_y AS DECIMAL(19, 0))) AS m0_y_m0_y_sum
+    SUM(m0_0) AS m0_0_sum,
+    SUM(CAST(m0_0 AS DECIMAL(19, 0)) * CAST(m0_0 AS DECIMAL(19, 0))) AS m0_0_0_sum,
+    SUM(CAST(m0_0 AS DOUBLE PRECISION) * CAST(m0_0 AS DOUBLE PRECISION) * CAST(m0_0 AS DOUBLE PRECISION)) AS m0_cubes
   FROM units
   GROUP BY arm
 )

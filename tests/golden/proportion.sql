@@ -24,6 +24,7 @@ WITH exposures AS (
   SELECT
     arm,
     SUM(foreign_money) AS foreign_money,
+    MIN(first_at) AS first_at,
     COUNT(*) FILTER (WHERE kind = 1 AND timestamp < first_at + INTERVAL 3 DAY) AS t0
   FROM events
   GROUP BY id, arm
@@ -31,15 +32,16 @@ WITH exposures AS (
   SELECT
     arm,
     foreign_money,
-    CASE WHEN t0 > 0 THEN 1 ELSE 0 END AS m0_y
+    CASE WHEN first_at <= $seen_until - INTERVAL 3 DAY THEN CASE WHEN t0 > 0 THEN 1 ELSE 0 END END AS m0_0
   FROM sums
 ), moments AS (
   SELECT
     arm,
     COUNT(*) AS n,
     SUM(foreign_money) AS foreign_money,
-    SUM(m0_y) AS m0_y_sum,
-    SUM(CAST(m0_y AS DECIMAL(19, 0)) * CAST(m0_y AS DECIMAL(19, 0))) AS m0_y_m0_y_sum
+    COUNT(m0_0) AS m0_n,
+    SUM(m0_0) AS m0_0_sum,
+    SUM(CAST(m0_0 AS DECIMAL(19, 0)) * CAST(m0_0 AS DECIMAL(19, 0))) AS m0_0_0_sum
   FROM units
   GROUP BY arm
 )

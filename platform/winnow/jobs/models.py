@@ -14,6 +14,7 @@ class Kind(models.TextChoices):
     """What a job does. ``subject`` says to what."""
 
     EVALUATE = "evaluate", _("Evaluate an experiment")
+    CALIBRATE = "calibrate", _("Check the statistics on recent users")
 
 
 class State(models.TextChoices):
@@ -33,7 +34,7 @@ class Job(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    subject = models.CharField(max_length=100)  # an experiment's key
+    subject = models.CharField(max_length=100)  # an experiment's key, or "all"
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)

@@ -9,12 +9,13 @@ from celery import shared_task
 from experiments.selectors import running_experiments
 from winnow.events.compaction import compact as compact_inbox
 from winnow.jobs import runner
+from winnow.jobs.calibration import calibrate, calibration_is_due, request_calibration
 from winnow.jobs.evaluation import evaluate, needs_refresh, request_evaluation
 from winnow.jobs.models import Job, Kind
 
 logger = logging.getLogger(__name__)
 
-WORK = {Kind.EVALUATE: evaluate}
+WORK = {Kind.EVALUATE: evaluate, Kind.CALIBRATE: calibrate}
 
 
 @shared_task(name="winnow.jobs.run")
@@ -48,3 +49,10 @@ def refresh() -> None:
     for experiment in running_experiments():
         if needs_refresh(experiment):
             request_evaluation(experiment.key, requested_by="schedule")
+
+
+@shared_task(name="winnow.jobs.calibrate")
+def recalibrate() -> None:
+    """Check the statistics on recent units, once a week."""
+    if calibration_is_due():
+        request_calibration(requested_by="schedule")

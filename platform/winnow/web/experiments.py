@@ -11,9 +11,9 @@ from django.utils.functional import Promise
 from django.views.decorators.http import require_safe
 
 from experiments.contracts import Unit
+from experiments.inference.primary import primary_metric
 from experiments.models import State
 from experiments.selectors import ExperimentSummary, experiment_summaries
-from experiments.verdict.primary import primary_metric
 from winnow.accounts.access import requires
 from winnow.accounts.roles import Permission
 from winnow.web.intervals import Axis, axis_for

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from experiments.contracts import Report, Source
+from experiments.contracts import Action, Decision, Report, Source, Verdict
+from experiments.rendering.cells import verdict_lines
+from experiments.rendering.details import conditions
 from experiments.selectors import ExperimentDetail
 from winnow.web.scorecard import Scorecard, scorecard
 from winnow.web.trust import TrustPanel, trust_panel
-from winnow.web.words import DECISIONS, sentence
+from winnow.web.words import ACTIONS, sentence
+
+TONES = {
+    Action.SHIP: Decision.BETTER,
+    Action.ROLL_BACK: Decision.WORSE,
+    Action.KEEP_RUNNING: Decision.UNSETTLED,
+    Action.DO_NOT_TRUST: Decision.DO_NOT_TRUST,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictRow:
-    """What the evidence says about one treatment. ``tone`` chooses colour and icon, ``word`` says the same."""
+    """What to do about one treatment. ``tone`` chooses colour and icon, ``word`` says the same.
+
+    ``more`` says what it is worth, what would change it, and what to keep in mind.
+    """
 
     tone: str
     word: str
     text: str
+    more: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +41,7 @@ class ResultPanel:
     verdicts: tuple[VerdictRow, ...]
     scorecard: Scorecard
     source: Source
+    conditions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +60,16 @@ def result_panel(report: Report) -> ResultPanel:
     """Everything below the header of the page."""
     return ResultPanel(
         trust=trust_panel(report),
-        verdicts=tuple(
-            VerdictRow(
-                tone=verdict.decision.value, word=str(DECISIONS[verdict.decision]), text=sentence(verdict.message)
-            )
-            for verdict in report.verdicts
-        ),
+        verdicts=tuple(_verdict(verdict) for verdict in report.verdicts),
         scorecard=scorecard(report),
         source=report.source,
+        conditions=tuple(map(sentence, conditions(report))),
     )
+
+
+def _verdict(verdict: Verdict) -> VerdictRow:
+    text, *more = map(sentence, verdict_lines(verdict))
+    return VerdictRow(tone=TONES[verdict.action].value, word=str(ACTIONS[verdict.action]), text=text, more=tuple(more))
 
 
 def arm_rows(detail: ExperimentDetail) -> tuple[ArmRow, ...]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from experiments import figures
-from experiments.contracts import ArmSummary, Comparison, Decision, MetricResult, Plan, Report, Role, Scale
+from experiments.contracts import ArmSummary, Decision, MetricResult, Plan, Report, Role, Scale
+from experiments.inference.primary import primary_metric
+from experiments.rendering.details import chance, lines_of
 from experiments.verdict.judgement import decide
-from experiments.verdict.primary import primary_metric
 from winnow.web.intervals import Axis, Bar, axis_for, draw
-from winnow.web.words import DECISIONS, DIRECTIONS, REASONS, ROLES, metric_name, points
+from winnow.web.words import DECISIONS, DIRECTIONS, REASONS, ROLES, metric_name, points, sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,7 @@ class Effect:
     tone: str
     word: str
     reasons: tuple[str, ...]
+    chance: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,9 @@ class MetricRow:
     control: str
     truth: str
     effects: tuple[Effect, ...]
+    details: tuple[str, ...]
+    badge: str
+    badge_passed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,19 +114,27 @@ def _row(plan: Plan, result: MetricResult, axis: Axis, trusted: bool) -> MetricR
         control=_value(plan, result, result.arms[0]),
         truth=figures.relative(truth) if truth is not None else "",
         effects=_effects(plan, result, axis, trusted),
+        details=tuple(sentence(line) for line in lines_of(plan, result)),
+        badge=_badge(result),
+        badge_passed=result.calibration is not None and result.calibration.passed,
     )
+
+
+def _badge(result: MetricResult) -> str:
+    """The false alarms that the self-check measured; nothing where it could not run."""
+    known = result.calibration
+    if known is None or known.reasons:
+        return ""
+    return gettext("A/A %(share)s") % {"share": f"{100 * known.false_positives:.1f}%"}
 
 
 def _effects(plan: Plan, result: MetricResult, axis: Axis, trusted: bool) -> tuple[Effect, ...]:
-    return tuple(
-        _effect(plan, result, arm, comparison, axis, trusted)
-        for arm, comparison in zip(result.arms[1:], result.comparisons, strict=True)
-    )
+    return tuple(_effect(plan, result, position, axis, trusted) for position in range(len(result.comparisons)))
 
 
-def _effect(
-    plan: Plan, result: MetricResult, arm: ArmSummary, comparison: Comparison, axis: Axis, trusted: bool
-) -> Effect:
+def _effect(plan: Plan, result: MetricResult, position: int, axis: Axis, trusted: bool) -> Effect:
+    arm, comparison = result.arms[position + 1], result.comparisons[position]
+    posterior = result.posteriors[position] if result.posteriors else None
     scale, low, high = result.metric.scale, comparison.ci_low, comparison.ci_high
     rel_low, rel_high = comparison.rel_ci_low, comparison.rel_ci_high
     difference = figures.difference(comparison.effect, scale, plan.currency, spread=figures.half_width(low, high))
@@ -136,6 +151,7 @@ def _effect(
         tone=decision.value,
         word="" if math.isnan(comparison.p_value) else str(DECISIONS[decision]),
         reasons=tuple(str(REASONS[reason]) for reason in comparison.reasons),
+        chance=chance(posterior.chance_to_beat) if posterior and posterior.sd > 0 else figures.ABSENT,
     )
 
 

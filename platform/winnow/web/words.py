@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from experiments.contracts import Decision, Direction, Message, Reason, Role, Severity, Unit
+from experiments.contracts import Action, Decision, Direction, Message, Reason, Role, Severity, Unit
 from experiments.models import Experiment, State
 from experiments.rendering import cells
 
@@ -38,6 +38,13 @@ DECISIONS: dict[Decision, Promise] = {
     Decision.DO_NOT_TRUST: _("Do not trust"),
 }
 
+ACTIONS: dict[Action, Promise] = {
+    Action.SHIP: _("Ship"),
+    Action.ROLL_BACK: _("Roll back"),
+    Action.KEEP_RUNNING: _("Keep running"),
+    Action.DO_NOT_TRUST: _("Do not trust"),
+}
+
 REASONS: dict[Reason, Promise] = {
     Reason.NO_UNITS: _("An arm has no units, so there is nothing to compare."),
     Reason.TOO_FEW_UNITS: _("An arm has fewer than two units: too few to say how much they vary."),
@@ -57,6 +64,14 @@ CHECKS: dict[str, Promise] = {
     "empty_metrics": _("metrics without data"),
     "unknown_arms": _("arms that are not planned"),
     "left_out": _("data left out"),
+    "not_randomised": _("arms not formed at random"),
+    "outcomes": _("missing outcomes"),
+    "before": _("differences from before exposure"),
+    "overrun": _("units beyond the plan"),
+    "low_exposure": _("few units"),
+    "immature": _("units exposed too late"),
+    "late": _("late events"),
+    "skew": _("skewed values in an unequal split"),
 }
 
 STEPS: dict[str, Promise] = {"compact": _("Carrying new events into the lake"), "read": _("Reading the events")}
@@ -65,7 +80,7 @@ COUNTED: dict[str, Promise] = {"rows": _("rows"), "events": _("events"), "exposu
 
 # Parameters of sentences that hold codes, several of them with commas between; figures; names of metrics.
 _CODES: dict[str, Mapping[str, Promise]] = {"check": CHECKS, "checks": CHECKS, "what": COUNTED}
-_FIGURES = ("effect", "low", "high")
+_FIGURES = ("effect", "low", "high", "raw", "loss", "staying")
 _METRICS = ("metric", "metrics")
 
 

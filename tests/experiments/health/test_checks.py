@@ -1,43 +1,20 @@
 import logging
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from experiments.contracts import (
-    Exclusion,
-    Finding,
-    Kind,
-    Message,
-    Plan,
-    PlannedArm,
-    PlannedMetric,
-    Severity,
-    Source,
-    Unit,
-)
+from experiments.contracts import Exclusion, Finding, Looks, Message, PlannedArm, Severity, Source
 from experiments.health import empty_arms, empty_metrics, left_out, split, two_arms, unknown_arms
-from experiments.health.checks import CHECKS, run_checks
+from experiments.health.checks import CHECKS, Check, run_checks
 from experiments.health.context import HealthContext
 from experiments.stats.moments import Moments
+from tests.experiments.health.healthy import HEALTHY, PLAN, by_arm, moments
 
 DATA = Moments.from_arrays([0.0, 1.0])
 NOTHING = Moments.from_arrays([0.0, 0.0])
-PLAN = Plan(
-    title="Coupons",
-    unit=Unit.USER,
-    arms=(PlannedArm(key="control", name="Everybody"), PlannedArm(key="treatment", name="Likely to join")),
-    metrics=(
-        PlannedMetric(key="orders", name="Orders", kind=Kind.MEAN),
-        PlannedMetric(key="clicks", name="Clicks", kind=Kind.MEAN),
-    ),
-)
-HEALTHY = HealthContext(
-    plan=PLAN,
-    source=Source(name="lake", rows=1_000),
-    units={"control": 500, "treatment": 510},
-    moments={key: {"control": DATA, "treatment": DATA} for key in ("orders", "clicks")},
-)
+NAN = Moments.from_arrays([math.nan, 1.0])
 DOCS = Path(__file__).parents[3] / "docs" / "statistics" / "trust.md"
 
 
@@ -60,6 +37,54 @@ def test_a_healthy_experiment_passes_every_check() -> None:
     assert [finding.check for finding in findings] == [key for key, _ in CHECKS]
     assert {finding.severity for finding in findings} == {Severity.OK}
     assert all(finding.message.text and finding.action is None for finding in findings)
+
+
+DEGENERATE = {
+    "nothing at all": HealthContext(plan=PLAN, source=Source(name=""), units={}, moments={}),
+    "no metrics": replace(HEALTHY, plan=replace(PLAN, metrics=())),
+    "no units": replace(
+        HEALTHY,
+        units={"control": 0, "treatment": 0},
+        moments={key: by_arm(Moments.empty(1), Moments.empty(1)) for key in ("orders", "clicks")},
+        before={"age": by_arm(Moments.empty(1), Moments.empty(1))},
+        looks=Looks(planned_units=2_000),
+    ),
+    "one unit": replace(
+        HEALTHY,
+        units={"control": 1},
+        moments={"orders": {"control": moments(1)}},
+        before={"age": {"control": moments(1)}},
+        looks=Looks(fractions=(0.0005,), units=1, planned_units=2_000, days=0.0),
+    ),
+    "values that are not numbers": replace(
+        HEALTHY,
+        moments={"orders": by_arm(NAN, NAN)},
+        before={"age": by_arm(NAN, DATA)},
+        skew={"orders": math.nan, "clicks": math.inf},
+    ),
+    "no variance": replace(
+        HEALTHY,
+        moments={"orders": by_arm(NOTHING, NOTHING)},
+        before={"age": by_arm(NOTHING, NOTHING)},
+        skew={"orders": 0.0},
+    ),
+    "more immature units than there are": replace(HEALTHY, immature={"orders": 5_000}),
+    "a hundred million units": replace(
+        HEALTHY, units={"control": 10**8, "treatment": 1}, before={"age": by_arm(moments(10**8), moments(10**8, 9e9))}
+    ),
+}
+
+
+@pytest.mark.parametrize("repeated_looks", [False, True])
+@pytest.mark.parametrize("context", DEGENERATE.values(), ids=DEGENERATE.keys())
+@pytest.mark.parametrize("check", [check for _, check in CHECKS], ids=[key for key, _ in CHECKS])
+def test_a_check_makes_a_sentence_of_data_that_cannot_answer(
+    check: Check, context: HealthContext, *, repeated_looks: bool
+) -> None:
+    finding = check(replace(context, plan=replace(context.plan, repeated_looks=repeated_looks)))
+    assert finding.message.text
+    assert "nan" not in finding.message.text
+    assert (finding.action is None) == (finding.severity is Severity.OK)
 
 
 def test_a_check_that_crashes_is_named_and_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
@@ -98,6 +123,24 @@ def test_repeated_looks_alarm_by_evidence_of_a_hundred_to_one() -> None:
     finding = split.check(units(51_000, 49_000, repeated_looks=True))
     assert finding.severity is Severity.FAILURE
     assert "evidence 4e+07 to 1" in finding.message.text
+
+
+def test_a_split_that_is_as_planned_says_how_little_evidence_there_is_against_it() -> None:
+    text = split.check(units(44_700, 45_489, repeated_looks=True)).message.text
+    assert text.endswith("planned were 50.00% (evidence against it 3.2 to 1, alarm at 100).")
+
+
+def test_evidence_does_not_wait_for_units_in_a_small_arm() -> None:
+    arms = (PlannedArm(key="control", weight=999), PlannedArm(key="treatment"))
+    plan = replace(PLAN, arms=arms, repeated_looks=True)
+    few = replace(HEALTHY, plan=plan, units={"control": 1_500, "treatment": 1})
+    assert "too few units" in split.check(few).message.text
+    wrong = replace(few, units={"control": 1_500, "treatment": 1_500})
+    assert split.check(wrong).severity is Severity.FAILURE
+
+
+def test_a_p_value_that_underflows_is_not_called_0() -> None:
+    assert "(p = <1e-2" in split.check(units(90_000, 10_000)).message.text
 
 
 def test_a_gross_mismatch_under_repeated_looks_still_makes_a_sentence() -> None:

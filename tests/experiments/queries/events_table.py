@@ -17,11 +17,13 @@ COLUMNS = {
     "arm": "VARCHAR",
     "value": "BIGINT",
     "currency": "VARCHAR",
+    "received_at": "TIMESTAMPTZ",
+    "properties": "VARCHAR",
 }
 CREATE = f"CREATE TABLE events ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
-Row = tuple[str, str, datetime, int, str | None, str | None, str | None, int | None, str | None]
+Row = tuple[str, str, datetime, int, str | None, str | None, str | None, int | None, str | None, datetime, str]
 
 
 def row(
@@ -34,10 +36,14 @@ def row(
     currency: str | None = None,
     ranking: str | None = None,
     experiment: str | None = None,
+    late_hours: float = 0,
+    properties: str = "{}",
 ) -> Row:
     bucket = sum(user.encode()) % 64
     experiment = experiment or ("exp" if arm else None)
-    return (user, event, START + timedelta(hours=hours), bucket, ranking, experiment, arm, value, currency)
+    happened = START + timedelta(hours=hours)
+    received = happened + timedelta(hours=late_hours)
+    return (user, event, happened, bucket, ranking, experiment, arm, value, currency, received, properties)
 
 
 # Control: ann sees 3 and clicks 1, buys for 300 and returns 100; bob sees 1, nothing else; cat is exposed only.

@@ -14,12 +14,16 @@ import sqlglot
 from experiments.contracts import Kind, MetricDefinition, Term, Unit
 from experiments.errors import InvalidInput
 from experiments.metrics.builtin import BUILTIN_METRICS
-from experiments.queries.moments import ArmTotals, Scope, add_rows, left_out_query, moments_of, moments_query
+from experiments.queries.left_out import left_out_query
+from experiments.queries.moments import ArmTotals, Totals, add_rows, groups_of, moments_of, moments_query
 from experiments.queries.query import Query
+from experiments.queries.scope import Scope
+from experiments.queries.terms import Terms
 from tests.experiments.queries.events_table import COLUMNS, CREATE, ROWS, START, DuckDBWarehouse, row
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 SCOPE = Scope(experiment="exp", unit=Unit.USER, start=START, end=START + timedelta(days=30), currency="CNY")
+NONE_LATE = {"first": 1767229200000000, "received": 9, "late": 0}
 METRICS = {metric.key: metric for metric in BUILTIN_METRICS}
 BY_KIND = {
     "mean": METRICS["revenue"],
@@ -33,14 +37,15 @@ def duckdb_rows(query: Query, rows=ROWS):
 
 
 def totals(metrics, scope=SCOPE, rows=ROWS) -> ArmTotals:
-    result: ArmTotals = {}
+    result = Totals()
     add_rows(result, duckdb_rows(moments_query(scope, metrics), rows))
-    return result
+    return result.arms
 
 
 def means(key: str, **changes):
     metric = replace(METRICS[key], **changes)
-    return {arm: moments_of(sums, 0, metric).mean for arm, sums in totals([metric]).items() if arm}
+    group = groups_of([metric], Terms())[0]
+    return {arm: moments_of(sums, group).mean for arm, sums in totals([metric]).items() if arm}
 
 
 @pytest.mark.parametrize("kind", BY_KIND)
@@ -87,10 +92,10 @@ def test_an_end_is_not_included_and_may_be_absent():
 
 def test_slices_of_the_users_add_up_to_the_whole():
     metrics = list(BUILTIN_METRICS)
-    sliced: ArmTotals = {}
+    sliced = Totals()
     for low in range(0, 64, 16):
         add_rows(sliced, duckdb_rows(moments_query(SCOPE, metrics, buckets=(low, low + 16))))
-    assert sliced == totals(metrics)
+    assert sliced.arms == totals(metrics)
 
 
 def test_the_impression_is_a_unit_of_its_own():
@@ -104,15 +109,17 @@ def test_the_impression_is_a_unit_of_its_own():
     )
     scope = replace(SCOPE, unit=Unit.IMPRESSION)
     found = totals([METRICS["ctr"]], scope, rows)
-    assert {arm: (sums["n"], sums["m0_y_sum"]) for arm, sums in found.items()} == {
+    assert {arm: (sums["n"], sums["m0_0_sum"]) for arm, sums in found.items()} == {
         "control": (1, 0),
         "treatment": (1, 1),
     }
-    assert duckdb_rows(left_out_query(scope), rows) == [{"outside_dates": 0, "without_unit": 1}]
+    assert duckdb_rows(left_out_query(scope), rows) == [
+        {"outside_dates": 0, "without_unit": 1, "first": 1767229200000000, "received": 3, "late": 0}
+    ]
 
 
 def test_exposures_outside_the_dates_are_counted():
-    assert duckdb_rows(left_out_query(SCOPE)) == [{"outside_dates": 1, "without_unit": 0}]
+    assert duckdb_rows(left_out_query(SCOPE)) == [{"outside_dates": 1, "without_unit": 0, **NONE_LATE}]
 
 
 def test_moments_are_exact_for_huge_amounts():
@@ -121,7 +128,7 @@ def test_moments_are_exact_for_huge_amounts():
         row(user, "Order Completed", 2, value=10**15 + extra, currency="CNY") for user, extra in (("a", 0), ("b", 2))
     ]
     metric = METRICS["revenue"]
-    moments = moments_of(totals([metric], rows=rows)["control"], 0, metric)
+    moments = moments_of(totals([metric], rows=rows)["control"], groups_of([metric], Terms())[0])
     assert moments.mean == (10**15 + 1,)
     assert moments.comoment == ((2.0,),)
 
@@ -154,6 +161,6 @@ def test_duckdb_and_postgresql_give_equal_results(postgresql_url):
             rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
     finally:
         connection.close()
-    there: ArmTotals = {}
+    there = Totals()
     add_rows(there, rows)
-    assert there == totals(list(BUILTIN_METRICS))
+    assert there.arms == totals(list(BUILTIN_METRICS))

@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from experiments.contracts import PlannedArm, Role, Severity, Source
+from experiments.contracts import PlannedArm, Role, Severity, Source, Stopping
 from experiments.errors import IllegalTransition
 from experiments.models import Analysis
 from experiments.rendering import thaw
 from experiments.selectors import experiment_detail, experiment_summaries
 from experiments.services import lifecycle
-from experiments.services.analysis import analyze, settings_of, totals_of
+from experiments.services.analysis import analyze, settings_of
+from experiments.services.evidence import totals_of
 from experiments.services.lifecycle import Draft
 from tests.experiments.queries.events_table import ROWS, START, DuckDBWarehouse, row
 
@@ -25,6 +26,7 @@ DRAFT = Draft(
     arms=(PlannedArm(key="control"), PlannedArm(key="treatment")),
     metrics=(("ctr", Role.PRIMARY), ("revenue", Role.SECONDARY)),
     currency="CNY",
+    stopping=Stopping.ONCE,
 )
 SOURCE = Source(name="lake", lake_version=3, code_version="1")
 
@@ -45,7 +47,8 @@ def test_the_report_has_the_numbers_counted_by_hand(experiment):
     ]
     assert ctr.comparisons[0].effect == pytest.approx(2 / 3 - 1 / 4)
     assert [arm.mean for arm in revenue.arms] == [pytest.approx(200 / 3), 100.0]
-    assert report.source == SOURCE
+    first, last = START + timedelta(hours=1), START + timedelta(hours=2 + 9 * 24)
+    assert report.source == replace(SOURCE, first_event=first, last_event=last)
 
 
 def test_what_is_left_out_is_counted_on_the_report(experiment):

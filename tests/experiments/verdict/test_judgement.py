@@ -7,6 +7,7 @@ from experiments.contracts import (
     Direction,
     Finding,
     Kind,
+    Looks,
     Message,
     MetricResult,
     Plan,
@@ -17,11 +18,11 @@ from experiments.contracts import (
     Severity,
     Unit,
 )
+from experiments.inference.primary import primary_metric
 from experiments.stats.comparison import compare
 from experiments.stats.estimate import summarise
 from experiments.stats.moments import Moments
 from experiments.verdict.judgement import judge
-from experiments.verdict.primary import primary_metric
 
 ORDERS = PlannedMetric(key="orders", name="Orders", kind=Kind.MEAN)
 RETURNS = PlannedMetric(key="returns", name="Returns", kind=Kind.MEAN, direction=Direction.DECREASE)
@@ -48,7 +49,7 @@ def result(metric: PlannedMetric, control: Moments, *treatments: Moments) -> Met
 
 def verdict_of(metric: PlannedMetric, control: Moments, treatment: Moments, currency: str = "") -> tuple[Decision, str]:
     plan = replace(PLAN, metrics=(metric,), currency=currency)
-    (verdict,) = judge(plan, [result(metric, control, treatment)], [])
+    (verdict,) = judge(plan, [result(metric, control, treatment)], [], Looks())
     assert verdict.arm == "treatment"
     return verdict.decision, verdict.message.text
 
@@ -101,7 +102,7 @@ def test_one_failed_check_vetoes_every_verdict() -> None:
         Finding(check="split", severity=Severity.FAILURE, message=Message(template="")),
         Finding(check="left_out", severity=Severity.WARNING, message=Message(template="")),
     ]
-    verdicts = judge(plan, [result(ORDERS, arm(10), arm(11), arm(12))], findings)
+    verdicts = judge(plan, [result(ORDERS, arm(10), arm(11), arm(12))], findings, Looks())
     assert [verdict.decision for verdict in verdicts] == [Decision.DO_NOT_TRUST] * 2
     assert verdicts[1].message.text == (
         "Do not read a result for third: 1 of the trust checks failed (split). Resolve them first."
@@ -110,14 +111,14 @@ def test_one_failed_check_vetoes_every_verdict() -> None:
 
 def test_a_warning_vetoes_nothing() -> None:
     warning = Finding(check="split", severity=Severity.WARNING, message=Message(template=""))
-    (verdict,) = judge(PLAN, [result(ORDERS, arm(10), arm(11))], [warning])
+    (verdict,) = judge(PLAN, [result(ORDERS, arm(10), arm(11))], [warning], Looks())
     assert verdict.decision is Decision.BETTER
 
 
 def test_the_declared_primary_metric_decides() -> None:
     primary = replace(RETURNS, role=Role.PRIMARY)
     plan = replace(PLAN, metrics=(ORDERS, primary))
-    (verdict,) = judge(plan, [result(ORDERS, arm(10), arm(11)), result(primary, arm(10), arm(11))], [])
+    (verdict,) = judge(plan, [result(ORDERS, arm(10), arm(11)), result(primary, arm(10), arm(11))], [], Looks())
     assert verdict.decision is Decision.WORSE
     assert primary_metric(plan) == primary
 
@@ -128,6 +129,6 @@ def test_without_a_declared_one_the_first_metric_is_primary() -> None:
 
 
 def test_an_experiment_without_metrics_is_unsettled() -> None:
-    (verdict,) = judge(replace(PLAN, metrics=()), [], [])
+    (verdict,) = judge(replace(PLAN, metrics=()), [], [], Looks())
     assert verdict.decision is Decision.UNSETTLED
     assert "no metric" in verdict.message.text

@@ -25,7 +25,7 @@ from experiments.models import Analysis, Experiment
 from experiments.rendering import freeze
 from experiments.reports import Evidence, build_report
 from experiments.services import lifecycle
-from experiments.services.analysis import TWO_ARMS
+from experiments.services.evidence import TWO_ARMS
 from experiments.services.lifecycle import Draft
 from experiments.stats.moments import Moments
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils.translation import override
 
-from experiments.contracts import Decision, Direction, Message, Reason, Role, Severity, Unit
+from experiments.contracts import Action, Decision, Direction, Message, Reason, Role, Severity, Unit
 from experiments.health.checks import CHECKS
 from experiments.verdict.judgement import NO_ANSWER, UNTRUSTED
 from winnow.translations import compile_catalogues
@@ -20,6 +20,7 @@ def _catalogues():
 @pytest.mark.parametrize(
     ("codes", "known"),
     [
+        (Action, words.ACTIONS),
         (Decision, words.DECISIONS),
         (Direction, words.DIRECTIONS),
         (Reason, words.REASONS),

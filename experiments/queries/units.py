@@ -1,0 +1,90 @@
+"""Events to units: ``exposures → named → events → sums → units``, the steps that every query of an experiment shares.
+
+docs/queries.md shows the shape of each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from experiments.queries.query import Value
+from experiments.queries.scope import WHOLE, Scope
+from experiments.queries.terms import Terms
+
+
+def unit_steps(scope: Scope, terms: Terms, columns: Sequence[str], *, buckets: tuple[int, int], timed: bool) -> str:
+    """The common table expressions up to ``units``: one row per exposed unit with ``arm`` and its columns.
+
+    The arm is NULL for units that were exposed to two arms. A unit counts from its first exposure; an event at that
+    very moment counts. The exposure is among the events, so every exposed unit has a row. ``timed`` keeps ``first_at``.
+    """
+    unit, slice_ = scope.unit_column, "" if buckets == WHOLE else " AND bucket >= $bucket_low AND bucket < $bucket_high"
+    before = terms.days_before
+    kinds = " ".join(f"WHEN $event_{kind} THEN {kind}" for kind in terms.events.values())
+    names = ", ".join(f"$event_{kind}" for kind in terms.events.values())
+    joined = f" - INTERVAL {before} DAY" if before else ""
+    after = " FILTER (WHERE timestamp >= first_at)" if before else ""
+    segments = [f"s{i}" for i in range(len(scope.segments))]
+    # A small number for each event name and each unit: comparing and grouping texts is what costs most here.
+    return f"""exposures AS (
+  SELECT
+    {_lines(_exposure_columns(scope))}
+  FROM events
+  WHERE event = $event_0 AND experiment = $experiment AND {unit} IS NOT NULL AND {scope.dates()}{slice_}
+  GROUP BY {unit}
+), named AS (
+  SELECT
+    {unit} AS unit,
+    timestamp,
+    value,
+    CAST(CASE event {kinds} END AS TINYINT) AS kind,
+    CAST(CASE WHEN currency <> $currency THEN 1 ELSE 0 END AS TINYINT) AS foreign_money
+  FROM events
+  WHERE event IN ({names}) AND {scope.dates(before)}{slice_}
+), events AS (
+  SELECT exposures.id, exposures.arm, exposures.first_at, timestamp, value, kind, foreign_money
+  FROM exposures
+  JOIN named ON named.unit = exposures.unit AND timestamp >= exposures.first_at{joined}
+), sums AS (
+  SELECT
+    {_lines(["id", "arm"] if segments else ["arm"])},
+    SUM(foreign_money){after} AS foreign_money,
+    {_lines([*(["MIN(first_at) AS first_at"] if timed else []), *terms.sql()])}
+  FROM events
+  GROUP BY id, arm
+), units AS (
+  SELECT
+    {_lines([f"{'sums.' if segments else ''}arm", "foreign_money", *segments, *columns])}
+  FROM sums{" JOIN exposures ON exposures.id = sums.id" if segments else ""}
+)"""  # noqa: S608  (every value is a parameter; identifiers are ours)
+
+
+def unit_values(scope: Scope, terms: Terms, *, buckets: tuple[int, int], timed: bool) -> dict[str, Value]:
+    """The parameters of these steps."""
+    low, high = buckets
+    values: dict[str, Value] = {"experiment": scope.experiment, "currency": scope.currency, **scope.date_values()}
+    if buckets != WHOLE:
+        values |= {"bucket_low": low, "bucket_high": high}
+    if timed:
+        values["seen_until"] = scope.seen_until or scope.end
+    values |= {f"event_{kind}": event for event, kind in terms.events.items()}
+    return values | {f"segment_{i}": f'$."{name}"' for i, name in enumerate(scope.segments)}
+
+
+def _exposure_columns(scope: Scope) -> list[str]:
+    columns = [
+        "ROW_NUMBER() OVER () AS id",
+        f"{scope.unit_column} AS unit",
+        "MIN(timestamp) AS first_at",
+        "CASE WHEN MIN(arm) = MAX(arm) THEN MIN(arm) END AS arm",
+    ]
+    # of the first exposure: a segment must be known before the arm can change it
+    segments = (
+        f"COALESCE(ARG_MIN(JSON_EXTRACT_STRING(properties, $segment_{i}), timestamp), '') AS s{i}"
+        for i in range(len(scope.segments))
+    )
+    return [*columns, *segments]
+
+
+def _lines(columns: Iterable[str]) -> str:
+    return ",\n    ".join(columns)
