@@ -9,7 +9,7 @@ SCRATCH := .cache/check
 WINNOW_TEST_DATA ?= $(wildcard ../shared/data)
 export WINNOW_TEST_DATA
 
-.PHONY: help setup demo serve check test bench messages clean
+.PHONY: help setup demo serve check test bench simulate messages clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is
@@ -49,6 +49,9 @@ test: $(VENV)/.dev  ## Every test on SQLite, PostgreSQL, Celery with both broker
 
 bench: $(VENV)/.dev  ## Measure what is promised to be fast
 	$(BIN)/python -m tests.benchmarks
+
+simulate: $(VENV)/.dev  ## Simulate error rates and write docs/calibration.md
+	$(BIN)/python -m tests.simulation
 
 messages: $(VENV)/.dev  ## Bring the catalogues of translations up to date
 	$(BIN)/python -m winnow.translations

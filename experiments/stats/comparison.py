@@ -79,17 +79,15 @@ def compare_estimates(
     """
     if not 0 < alpha < 1:
         raise InvalidInput("alpha", f"{alpha:g} must be above 0 and below 1")
-    c, t = control, treatment
-    points = _points(c, t, alpha=alpha, control_name=control_name, arm=arm)
-    se = math.hypot(c.se, t.se)
+    points = _points(control, treatment, alpha=alpha, control_name=control_name, arm=arm)
+    se = math.hypot(control.se, treatment.se)
     if any(reason is not Reason.ZERO_BASELINE for reason in points.reasons):
         return points
     if se == 0:
         return replace(points, reasons=(Reason.NO_VARIANCE, *points.reasons))
     if not math.isfinite(points.effect / se):
         return replace(points, reasons=(Reason.MISSING, *points.reasons))
-    judged = _with_absolute_interval(points, c, t, rule, alpha if level is None else level)
-    return _with_relative_interval(judged, c, t)
+    return _judged(points, control, treatment, se, rule, alpha if level is None else level)
 
 
 def _points(c: Estimate, t: Estimate, *, alpha: float, control_name: str, arm: str) -> Comparison:
@@ -118,48 +116,55 @@ def _points(c: Estimate, t: Estimate, *, alpha: float, control_name: str, arm: s
     )
 
 
-def _with_absolute_interval(points: Comparison, c: Estimate, t: Estimate, rule: Rule, level: float) -> Comparison:
-    se = math.hypot(c.se, t.se)
+def _judged(points: Comparison, c: Estimate, t: Estimate, se: float, rule: Rule, level: float) -> Comparison:
     share_c, share_t = (c.se / se) ** 2, (t.se / se) ** 2
     df = 1 / (share_c**2 / c.df + share_t**2 / t.df)
     statistic = points.effect / se
     p_value, log_p = rule.p_value(statistic, df)
-    unadjusted = p_value if rule is ONCE else ONCE.p_value(statistic, df)[0]
     critical = rule.critical(level, df)
     margin = critical * se
     low, high = _agree(points.effect - margin, points.effect + margin, points.effect, p_value <= level)
-    return replace(
-        points,
+    rel_low, rel_high, reasons = _relative(points, c, t, critical, outside=low > 0 or high < 0)
+    return Comparison(
+        arm=points.arm,
+        control=points.control,
+        effect=points.effect,
         se=se,
         df=df,
         ci_low=low,
         ci_high=high,
         p_value=p_value,
         log_p=log_p,
+        rel_effect=points.rel_effect,
+        rel_ci_low=rel_low,
+        rel_ci_high=rel_high,
+        alpha=points.alpha,
         critical=critical,
-        unadjusted_p=unadjusted,
+        unadjusted_p=p_value if rule is ONCE else ONCE.p_value(statistic, df)[0],
+        reasons=reasons,
     )
 
 
-def _with_relative_interval(absolute: Comparison, c: Estimate, t: Estimate) -> Comparison:
-    if Reason.ZERO_BASELINE in absolute.reasons:
-        return absolute
-    outside = absolute.ci_low > 0 or absolute.ci_high < 0
+def _relative(
+    points: Comparison, c: Estimate, t: Estimate, critical: float, *, outside: bool
+) -> tuple[float, float, tuple[Reason, ...]]:
+    """The relative interval, and all that is to be said about the comparison."""
+    if Reason.ZERO_BASELINE in points.reasons:
+        return math.nan, math.nan, points.reasons
     low, high = relative_interval(
         control_mean=c.mean,
         treatment_mean=t.mean,
         control_se=c.se,
         treatment_se=t.se,
-        critical=absolute.critical,
+        critical=critical,
         significant=outside,
     )
-    low, high = _agree(low, high, absolute.rel_effect, outside)
-    reasons = absolute.reasons
+    low, high = _agree(low, high, points.rel_effect, outside)
     if math.isinf(low) or math.isinf(high):
-        reasons = (*reasons, Reason.UNBOUNDED)
-    elif low == high:  # a treatment of nothing but zeros: its ratio to any control is exactly 0
-        reasons = (*reasons, Reason.NO_VARIANCE)
-    return replace(absolute, rel_ci_low=low, rel_ci_high=high, reasons=reasons)
+        return low, high, (*points.reasons, Reason.UNBOUNDED)
+    if low == high:  # a treatment of nothing but zeros: its ratio to any control is exactly 0
+        return low, high, (*points.reasons, Reason.NO_VARIANCE)
+    return low, high, points.reasons
 
 
 def _agree(low: float, high: float, effect: float, significant: bool) -> tuple[float, float]:

@@ -49,7 +49,7 @@ def early_stop_exaggeration(fractions: Sequence[float], alpha: float, power: flo
         the ratio, nan where such a stop practically never happens.
 
     >>> round(early_stop_exaggeration([0.2, 0.4, 0.6], 0.05, 0.8), 2)
-    1.36
+    1.47
     """
     if not alpha < power < 1:
         raise InvalidInput("power", f"{power:g} must be above alpha and below 1")
@@ -61,8 +61,8 @@ def early_stop_exaggeration(fractions: Sequence[float], alpha: float, power: flo
 def _early_stop(fractions: tuple[float, ...], alpha: float, power: float) -> float:
     drift = -float(special.ndtri(alpha / 2) + special.ndtri(1 - power))
     limits = bounds(fractions, alpha)
-    passage = Passage(drift=drift)
+    passage = Passage.start(drift=drift)
     for fraction, limit in zip(fractions[:-1], limits[:-1], strict=True):
-        passage.advance(fraction, np.array([limit]))
+        _, passage = passage.advance(fraction, np.array([limit]))
     chance, total = passage.beyond(fractions[-1], limits[-1])
     return total / chance / (drift * fractions[-1]) if chance > 1e-12 else math.nan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ TOLERANCE = 1e-13
 ROOT_2_PI = math.sqrt(2 * math.pi)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Passage:
     """S(t) ~ N(drift t, t), t the fraction of the planned units, as long as |S(t_k)| < b_k √t_k at every look so far.
 
@@ -27,11 +29,15 @@ class Passage:
     Group Sequential Methods with Applications to Clinical Trials, chapter 19.
     """
 
-    def __init__(self, *, drift: float = 0.0, rates: int = 1) -> None:
-        self.drift, self.rates = drift, rates
-        self.fraction = 0.0
-        self.places = np.zeros((rates, 1))  # S at the nodes
-        self.masses = np.ones((rates, 1))  # weight times density there
+    places: Array  # S at the nodes, shape (rows, nodes)
+    masses: Array  # weight times density there
+    fraction: float = 0.0
+    drift: float = 0.0
+
+    @classmethod
+    def start(cls, *, drift: float = 0.0, rows: int = 1) -> Passage:
+        """Before the first look: S = 0."""
+        return cls(places=np.zeros((rows, 1)), masses=np.ones((rows, 1)), drift=drift)
 
     def bound(self, fraction: float, chance: Array) -> Array:
         """The |z| that is crossed for the first time at this look with these chances, without drift."""
@@ -55,17 +61,16 @@ class Passage:
                 break
         return np.where(known, limit, farthest) / root
 
-    def advance(self, fraction: float, bounds: Array) -> Array:
-        """Go on to this look; the chance that its bound is crossed there for the first time, on either side."""
+    def advance(self, fraction: float, bounds: Array) -> tuple[Array, Passage]:
+        """The chance that this look's bound is crossed, on either side, and the passage of those that went on."""
         step = fraction - self.fraction
         sd, limit = math.sqrt(step), np.minimum(bounds, FARTHEST) * math.sqrt(fraction)
         means = self.places + self.drift * step
         crossed = self.masses * (
             special.ndtr((means - limit[:, None]) / sd) + special.ndtr((-means - limit[:, None]) / sd)
         )
-        self._spread(limit, means, sd)
-        self.fraction = fraction
-        return np.asarray(crossed.sum(axis=1))
+        places, masses = self._spread(limit, means, sd)
+        return crossed.sum(axis=1), replace(self, places=places, masses=masses, fraction=fraction)
 
     def beyond(self, fraction: float, bound: float) -> tuple[float, float]:
         """Chance and mean of S, times that chance, on the upper side of a bound at the next look; one row."""
@@ -77,16 +82,11 @@ class Passage:
         mean = means * chance + sd * np.exp(-distance * distance / 2) / ROOT_2_PI
         return float(self.masses[0] @ chance), float(self.masses[0] @ mean)
 
-    def _spread(self, limit: Array, means: Array, sd: float) -> None:
+    def _spread(self, limit: Array, means: Array, sd: float) -> tuple[Array, Array]:
         # the next step is not known yet; looks are about evenly spaced, so it is taken to be like this one
         wanted = NODES_PER_STEP * float(limit.max()) / sd
-        nodes, weights = _legendre(int(min(max(wanted, FEWEST_NODES), MOST_NODES)))
+        nodes, weights = np.polynomial.legendre.leggauss(int(min(max(wanted, FEWEST_NODES), MOST_NODES)))
         places = limit[:, None] * nodes
         distance = (places[:, :, None] - means[:, None, :]) / sd
         density = np.einsum("rij,rj->ri", np.exp(-distance * distance / 2), self.masses) / (sd * ROOT_2_PI)
-        self.places, self.masses = places, density * weights * limit[:, None]
-
-
-def _legendre(count: int) -> tuple[Array, Array]:
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    return np.asarray(nodes), np.asarray(weights)
+        return places, density * weights * limit[:, None]

@@ -59,7 +59,8 @@ def bounds(fractions: Sequence[float], alpha: float) -> tuple[float, ...]:
     check_fractions(fractions)
     if not 0 < alpha < 1:
         raise InvalidInput("alpha", f"{alpha:g} must be above 0 and below 1")
-    return tuple(float(bound[0]) for bound in _bounds(tuple(fractions), (alpha,)))
+    looks = (_look(tuple(fractions[: count + 1]), (alpha,)) for count in range(len(fractions)))
+    return tuple(float(look.bounds[0]) for look in looks)
 
 
 def check_fractions(fractions: Sequence[float]) -> None:
@@ -84,11 +85,11 @@ def crossing_probability(
     0.142
     """
     check_fractions(fractions)
-    passage = Passage(drift=drift)
-    return tuple(
-        float(passage.advance(fraction, np.array([bound]))[0])
-        for fraction, bound in zip(fractions, bounds, strict=True)
-    )
+    passage, chances = Passage.start(drift=drift), []
+    for fraction, bound in zip(fractions, bounds, strict=True):
+        crossed, passage = passage.advance(fraction, np.array([bound]))
+        chances.append(float(crossed[0]))
+    return tuple(chances)
 
 
 def constant_bound(looks: int, alpha: float) -> float:
@@ -155,7 +156,7 @@ class _Table:
     """ln p of a look by the logarithm of the nominal p-value, rising from -inf to 0."""
 
     def __init__(self, fractions: tuple[float, ...]) -> None:
-        limits = _bounds(fractions, ALPHAS)[-1]
+        limits = _look(fractions, ALPHAS).bounds
         self.nominal = math.log(2) + special.log_ndtr(-limits)
         self.log_alpha = np.log(ALPHAS)
         self.root = math.sqrt(fractions[-1])
@@ -190,15 +191,21 @@ def _nominal(fractions: tuple[float, ...], alpha: float) -> float:
     return float(optimize.brentq(lambda nominal: table.log_p(nominal) - target, low, 0.0, xtol=1e-12))
 
 
-@lru_cache(maxsize=256)
-def _bounds(fractions: tuple[float, ...], alphas: tuple[float, ...]) -> tuple[Array, ...]:
-    """The bounds of each look, for all error rates at once."""
-    passage, found = Passage(rates=len(alphas)), []
-    before = np.zeros(len(alphas))
-    for fraction in fractions:
-        now = np.array([spent(alpha, fraction) for alpha in alphas])
-        limit = passage.bound(fraction, now - before)
-        passage.advance(fraction, limit)
-        found.append(limit)
-        before = now
-    return tuple(found)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Look:
+    """The bounds of one look, one per error rate, and those that go on after it."""
+
+    bounds: Array
+    passage: Passage
+
+
+@lru_cache(maxsize=512)
+def _look(fractions: tuple[float, ...], alphas: tuple[float, ...]) -> _Look:
+    """The last of these looks. Those before it are kept, so another day costs one step."""
+    if not fractions:
+        return _Look(bounds=np.zeros(len(alphas)), passage=Passage.start(rows=len(alphas)))
+    before = _look(fractions[:-1], alphas)
+    already = [spent(alpha, fractions[-2]) if len(fractions) > 1 else 0.0 for alpha in alphas]
+    now = [spent(alpha, fractions[-1]) for alpha in alphas]
+    limits = before.passage.bound(fractions[-1], np.subtract(now, already))
+    return _Look(bounds=limits, passage=before.passage.advance(fractions[-1], limits)[1])

@@ -9,6 +9,7 @@ from experiments import figures
 from experiments.contracts import (
     Action,
     Comparison,
+    Direction,
     Guardrail,
     Looks,
     Message,
@@ -48,16 +49,20 @@ def change(
 ) -> Message | None:
     """One sentence for one treatment, None where nothing is known that would change the verdict."""
     comparison = primary.comparisons[position]
+    better = comparison.significant and (comparison.effect > 0) == (primary.metric.direction is Direction.INCREASE)
     guardrails = [(one, one.guardrails[position]) for one in metrics if one.guardrails]
+    unproven = _unproven(plan, guardrails) if better else None
     if action is Action.ROLL_BACK:
         harmed = next((pair for pair in guardrails if pair[1].standing is Standing.HARMED), None)
         if harmed:
-            return _harm(harmed[0], position)
-        return None if comparison.significant else _smallest(primary, comparison)
+            return _harm(plan, harmed[0], position)
+        return unproven if comparison.significant else _smallest(primary, comparison)
     if action is Action.SHIP:
         return _closest(guardrails) if comparison.significant else _smallest(primary, comparison)
     if action is Action.KEEP_RUNNING:
-        return _unproven(plan, comparison, guardrails) or _wait(plan, looks, comparison)
+        # with one look nothing is read before the end
+        waits = plan.stopping is Stopping.ONCE and not is_over(plan, looks)
+        return _wait(plan, looks, comparison) if waits else unproven or _wait(plan, looks, comparison)
     return None
 
 
@@ -72,15 +77,22 @@ def _wait(plan: Plan, looks: Looks, comparison: Comparison) -> Message | None:
             return Message(template=UNITS_LEFT, params=params)
         days = looks.days * (plan.planned_units - looks.units) / looks.units
         return Message(template=DAYS_LEFT, params={**params, "days": math.ceil(days)})
-    if math.isnan(comparison.ci_low) or not looks.units:
+    if math.isnan(comparison.ci_low) or comparison.significant or not looks.units:
         return None
-    times = (comparison.critical * comparison.se / comparison.effect) ** 2 if comparison.effect else math.inf
+    ratio = comparison.critical * comparison.se / comparison.effect if comparison.effect else math.inf
+    times = ratio * ratio
     units = figures.count(looks.units)
     if times > MOST_TIMES:
         return Message(template=NOT_SOON, params={"needed": figures.count(round(MOST_TIMES * looks.units))})
     return Message(
-        template=UNITS_NEEDED, params={"needed": f"{float(f'{times * looks.units:.2g}'):,.0f}", "units": units}
+        template=UNITS_NEEDED, params={"needed": figures.count(_rounded(times * looks.units)), "units": units}
     )
+
+
+def _rounded(units: float) -> int:
+    """Up to two significant digits."""
+    step = 10 ** max(math.floor(math.log10(units)) - 1, 0)
+    return math.ceil(units / step) * step
 
 
 def _smallest(primary: MetricResult, comparison: Comparison) -> Message | None:
@@ -92,10 +104,17 @@ def _smallest(primary: MetricResult, comparison: Comparison) -> Message | None:
     return Message(template=SMALLEST, params={"smallest": figures.relative(smallest, spread=smallest).lstrip("+")})
 
 
-def _harm(result: MetricResult, position: int) -> Message:
+def _harm(plan: Plan, result: MetricResult, position: int) -> Message:
     one = result.comparisons[position]
-    spread = figures.half_width(one.rel_ci_low, one.rel_ci_high)
-    effect, low, high = (figures.relative(x, spread=spread) for x in (one.rel_effect, one.rel_ci_low, one.rel_ci_high))
+    parts = (one.rel_effect, one.rel_ci_low, one.rel_ci_high)
+    if all(map(math.isfinite, parts)):
+        spread = figures.half_width(*parts[1:])
+        effect, low, high = (figures.relative(part, spread=spread) for part in parts)
+    else:  # no relative effect, or one without an end
+        parts = (one.effect, one.ci_low, one.ci_high)
+        spread = figures.half_width(*parts[1:])
+        scale = result.metric.scale
+        effect, low, high = (figures.difference(part, scale, plan.currency, spread=spread) for part in parts)
     return Message(
         template=HARM,
         params={
@@ -112,7 +131,9 @@ def _closest(guardrails: Sequence[tuple[MetricResult, Guardrail]]) -> Message | 
     known = [pair for pair in guardrails if not math.isnan(pair[1].margin) and math.isfinite(pair[1].bound)]
     if not known:
         return None
-    result, guardrail = max(known, key=lambda pair: abs(pair[1].bound) / pair[1].margin)
+    used, result, guardrail = max(((_used(*pair), *pair) for pair in known), key=lambda one: one[0])
+    if used <= 0:  # every interval lies on the good side
+        return None
     return Message(
         template=FRAGILE,
         params={
@@ -123,10 +144,15 @@ def _closest(guardrails: Sequence[tuple[MetricResult, Guardrail]]) -> Message | 
     )
 
 
-def _unproven(
-    plan: Plan, comparison: Comparison, guardrails: Sequence[tuple[MetricResult, Guardrail]]
-) -> Message | None:
-    if not (plan.rule.strict_guardrails and comparison.significant):
+def _used(result: MetricResult, guardrail: Guardrail) -> float:
+    """How much of the margin the harmful end of the interval uses up; below 0 where it shows no harm."""
+    # the harmful end is the lower one where more is better; a fraction of a negative control points the other way
+    low_is_bad = (result.metric.direction is Direction.INCREASE) == (result.arms[0].mean > 0)
+    return (-guardrail.bound if low_is_bad else guardrail.bound) / guardrail.margin
+
+
+def _unproven(plan: Plan, guardrails: Sequence[tuple[MetricResult, Guardrail]]) -> Message | None:
+    if not plan.rule.strict_guardrails:
         return None
     for result, guardrail in guardrails:
         if guardrail.standing is Standing.OPEN and not math.isnan(guardrail.margin):

@@ -72,7 +72,8 @@ def measure() -> None:
 
     from experiments.contracts import Unit
     from experiments.metrics.builtin import BUILTIN_METRICS
-    from experiments.queries.moments import Scope
+    from experiments.queries.scope import Scope
+    from experiments.services import evidence
     from tests.benchmarks.figures import cpu_seconds, median, peak_megabytes, report
     from winnow.events.warehouse import LakeWarehouse
 

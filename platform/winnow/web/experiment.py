@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from experiments.contracts import Unit
+from experiments.contracts import Action, Stopping, Unit
 from experiments.errors import IllegalTransition, UnknownExperiment
 from experiments.selectors import ExperimentDetail, experiment_detail
 from winnow.accounts.access import requires
@@ -18,7 +18,7 @@ from winnow.web.decision import DecisionForm
 from winnow.web.progress import describe
 from winnow.web.request import PageRequest
 from winnow.web.result import arm_rows, result_panel
-from winnow.web.words import UNITS, not_possible
+from winnow.web.words import ACTIONS, STOPPINGS, UNITS, not_possible
 
 STOP_POLLING = 286  # htmx: swap the answer in and ask no more
 
@@ -88,6 +88,8 @@ def _result_context(request: PageRequest, detail: ExperimentDetail) -> dict[str,
         "may_run": request.user.may(Permission.RUN_EXPERIMENTS),
         "job": describe(latest) if latest else None,
         "unit": UNITS[Unit(detail.experiment.unit)],
+        "stopping": STOPPINGS[Stopping(detail.experiment.stopping)],
+        "if_unsettled": ACTIONS[Action(detail.experiment.if_unsettled)],
         "arms": arm_rows(detail),
         "result": result_panel(detail.report) if detail.report else None,
     }

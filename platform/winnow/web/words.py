@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from experiments.contracts import Action, Decision, Direction, Message, Reason, Role, Severity, Unit
+from experiments.contracts import Action, Decision, Direction, Message, Reason, Role, Severity, Stopping, Unit
 from experiments.models import Experiment, State
 from experiments.rendering import cells
 
@@ -43,6 +43,12 @@ ACTIONS: dict[Action, Promise] = {
     Action.ROLL_BACK: _("Roll back"),
     Action.KEEP_RUNNING: _("Keep running"),
     Action.DO_NOT_TRUST: _("Do not trust"),
+}
+
+STOPPINGS: dict[Stopping, Promise] = {
+    Stopping.ONCE: _("One look, at the end"),
+    Stopping.SPENDING: _("A planned end, looks in between"),
+    Stopping.SEQUENCE: _("No planned end, looks at any time"),
 }
 
 REASONS: dict[Reason, Promise] = {

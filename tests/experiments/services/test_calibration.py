@@ -76,6 +76,8 @@ def test_every_metric_with_data_is_checked_by_every_method_it_asks_for(warehouse
     records = check(warehouse)
     plain = {"ctr", "conversion", "post-click-conversion", "revenue", "average-order-value", "response-rate"}
     assert set(records) == {(key, "plain") for key in plain | {"returns", "satisfaction"}} | {
+        ("revenue-capped", "plain"),
+        ("revenue-capped", "capped"),
         ("spend", "plain"),
         ("spend", "capped"),
         ("spend", "adjusted"),
@@ -130,7 +132,7 @@ def test_progress_counts_metrics_and_methods(warehouse):
     Metric.objects.create(key="spend", definition=SPEND)
     seen: list[tuple[int, int]] = []
     check(warehouse, progress=lambda done, total: seen.append((done, total)))
-    total = len(BUILTIN_METRICS) + 3
+    total = sum(len(methods_of(metric)) for metric in BUILTIN_METRICS) + 3
     assert seen == [(done, total) for done in range(total + 1)]
 
 

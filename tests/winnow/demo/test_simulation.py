@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 import pytest
@@ -31,8 +31,12 @@ def test_everything_happens_inside_the_dates_and_after_the_exposure(events):
     first: dict[str, datetime] = {}
     for event in events:
         moment = datetime.fromisoformat(event["timestamp"])
-        assert simulation.START <= moment < simulation.STOP
-        assert moment >= first.setdefault(event["userId"], moment)
+        if "arm" in event["properties"]:
+            assert simulation.START <= moment < simulation.STOP
+            assert moment >= first.setdefault(event["userId"], moment)
+        else:
+            assert event["userId"] not in first
+            assert moment >= simulation.START - timedelta(days=simulation.DAYS_BEFORE)
 
 
 def test_nothing_is_refunded_that_was_not_bought(events):
@@ -48,6 +52,8 @@ def test_nothing_is_refunded_that_was_not_bought(events):
 def test_the_true_effect_lies_in_the_interval_at_three_standard_errors(events, metric):
     sums: dict[str, dict[str, list[int]]] = {arm: defaultdict(lambda: [0, 0]) for arm in simulation.ARMS}
     for event in events:
+        if "arm" not in event["properties"]:
+            continue
         of_user = sums[event["properties"]["arm"]][event["userId"]]
         for position, terms in enumerate((metric.numerator, metric.denominator)):
             for term in terms:

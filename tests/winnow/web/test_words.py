@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils.translation import override
 
-from experiments.contracts import Action, Decision, Direction, Message, Reason, Role, Severity, Unit
+from experiments.contracts import Action, Decision, Direction, Message, Reason, Role, Severity, Stopping, Unit
 from experiments.health.checks import CHECKS
 from experiments.verdict.judgement import NO_ANSWER, UNTRUSTED
 from winnow.translations import compile_catalogues
@@ -26,6 +26,7 @@ def _catalogues():
         (Reason, words.REASONS),
         (Role, words.ROLES),
         (Severity, words.SEVERITIES),
+        (Stopping, words.STOPPINGS),
         (Unit, words.UNITS),
         ([key for key, _ in CHECKS], words.CHECKS),
     ],
