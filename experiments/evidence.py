@@ -15,8 +15,8 @@ class Evidence:
     """All that a report is made of, beside the plan.
 
     ``moments`` go from metric key to arm key; their columns are (numerator, denominator) for ratios, (value,)
-    otherwise, and then the metric's covariates. They are capped where the plan says so: ``raw`` holds the same uncapped,
-    ``caps`` the cap. Quantiles have ``values`` instead, and so have metrics whose distributions are compared.
+    otherwise, and then the metric's covariates. They are capped where the plan says so: ``raw`` holds the same
+    uncapped, ``caps`` the cap. Quantiles have ``values`` instead, and so have metrics whose distributions are compared.
     ``segments`` go from metric key to dimension, segment and arm key, ``novelty`` from metric key to arm key: moments
     of each unit's second week minus its first.
 

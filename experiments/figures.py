@@ -15,6 +15,7 @@ ABSENT = "–"
 UNBOUNDED = "∞"
 MOST_DECIMALS = 8
 SMALLEST_P = 1e-16
+UNDERFLOW = 1e-300  # of a p-value whose logarithm is not kept
 
 
 def count(n: int) -> str:
@@ -75,10 +76,10 @@ def interval(low: float, high: float, scale: Scale, currency: str = "") -> str:
 
 
 def p_value(p: float, log_p: float = math.nan) -> str:
-    """A p-value; far below rounding, a power of ten that it lies under, by its natural logarithm.
+    """A p-value; far below rounding, a power of ten that it lies under, by its natural logarithm where that is known.
 
-    >>> p_value(0.0086), p_value(3.14e-7), p_value(0.0, -187.5)
-    ('0.0086', '3.1e-07', '<1e-81')
+    >>> p_value(0.0086), p_value(3.14e-7), p_value(0.0, -187.5), p_value(3e-20), p_value(0.0)
+    ('0.0086', '3.1e-07', '<1e-81', '<1e-19', '<1e-300')
     """
     if math.isnan(p):
         return ABSENT
@@ -86,7 +87,9 @@ def p_value(p: float, log_p: float = math.nan) -> str:
         return f"{p:.4f}"
     if p >= SMALLEST_P:
         return f"{p:.1e}"
-    return f"<1e{math.ceil(log_p / math.log(10))}"
+    if not math.isfinite(log_p):
+        log_p = math.log(max(p, UNDERFLOW))
+    return f"<1e{math.ceil(round(log_p / math.log(10), 9))}"
 
 
 def _quantity(number: float, scale: Scale, currency: str, *, spread: float, sign: str) -> str:

@@ -29,7 +29,7 @@ from experiments.stats.estimate import estimate
 from experiments.stats.moments import Moments
 from experiments.stats.multiplicity import benjamini_hochberg
 from experiments.stats.noninferiority import non_inferiority
-from experiments.stats.rule import Rule
+from experiments.stats.rule import Rule, Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,7 @@ class _Judged:
     measured: Measured
     rules: tuple[Rule, ...]
     correction: Correction
+    p_values: tuple[tuple[float, float], ...] = ()  # and their logarithms, where the family decides them
 
 
 def infer(plan: Plan, evidence: Evidence) -> tuple[MetricResult, ...]:
@@ -53,8 +54,8 @@ def infer(plan: Plan, evidence: Evidence) -> tuple[MetricResult, ...]:
         metric.key: _judge(plan, metric, evidence, secondary=metric.role is Role.SECONDARY and metric != primary)
         for metric in plan.metrics
     }
-    compared = _compare_all(plan, judged)
-    return tuple(_result(plan, metric, evidence, judged[metric.key], compared[metric.key]) for metric in plan.metrics)
+    judged = _share_out(plan, judged)
+    return tuple(_result(plan, metric, evidence, judged[metric.key]) for metric in plan.metrics)
 
 
 def _judge(plan: Plan, metric: PlannedMetric, evidence: Evidence, *, secondary: bool) -> _Judged:
@@ -78,26 +79,29 @@ def _ripe(plan: Plan, metric: PlannedMetric, measured: Measured) -> Measured:
     )
 
 
-def _compare_all(plan: Plan, judged: Mapping[str, _Judged]) -> dict[str, tuple[Comparison, ...]]:
-    compared = {key: _compare(plan, one.measured.contrasts, one.rules) for key, one in judged.items()}
+def _share_out(plan: Plan, judged: Mapping[str, _Judged]) -> dict[str, _Judged]:
+    """The secondary metrics as one family, which gives each comparison its p-value and its share of alpha.
+
+    The same share for all: a discovery's interval leaves out 0, any other holds it.
+    """
     family = [key for key, one in judged.items() if one.correction is Correction.FALSE_DISCOVERY]
+    compared = {key: _compare(plan, judged[key].measured.contrasts, judged[key].rules) for key in family}
     members = [one for key in family for one in compared[key]]
     found = benjamini_hochberg([one.p_value for one in members], plan.alpha, [one.log_p for one in members])
     adjusted = iter(zip(found.adjusted, found.log_adjusted, strict=True))
-    for key in family:
-        one = judged[key]
-        # the same level for all: a discovery's interval leaves out 0, any other holds it
-        redrawn = _compare(plan, one.measured.contrasts, one.rules, level=found.level)
-        compared[key] = tuple(
-            replace(comparison, p_value=p, log_p=log_p)
-            for comparison, (p, log_p) in zip(redrawn, adjusted, strict=False)
+    if math.isnan(found.level):  # nobody can answer
+        return dict(judged)
+    return dict(judged) | {
+        key: replace(
+            judged[key],
+            rules=tuple(Share(rule=rule, level=found.level, alpha=plan.alpha) for rule in judged[key].rules),
+            p_values=tuple(next(adjusted) for _ in compared[key]),
         )
-    return compared
+        for key in family
+    }
 
 
-def _compare(
-    plan: Plan, contrasts: Sequence[Contrast], rules: Sequence[Rule], level: float | None = None
-) -> tuple[Comparison, ...]:
+def _compare(plan: Plan, contrasts: Sequence[Contrast], rules: Sequence[Rule]) -> tuple[Comparison, ...]:
     return tuple(
         compare_estimates(
             one.control,
@@ -106,16 +110,18 @@ def _compare(
             control_name=plan.arms[0].key,
             arm=one.arm,
             rule=rule,
-            level=level,
         )
         for one, rule in zip(contrasts, rules, strict=True)
     )
 
 
-def _result(
-    plan: Plan, metric: PlannedMetric, evidence: Evidence, judged: _Judged, comparisons: tuple[Comparison, ...]
-) -> MetricResult:
+def _result(plan: Plan, metric: PlannedMetric, evidence: Evidence, judged: _Judged) -> MetricResult:
     measured = judged.measured
+    comparisons = _compare(plan, measured.contrasts, judged.rules)
+    if judged.p_values:
+        comparisons = tuple(
+            replace(one, p_value=p, log_p=log_p) for one, (p, log_p) in zip(comparisons, judged.p_values, strict=True)
+        )
     return MetricResult(
         metric=metric,
         arms=measured.arms,

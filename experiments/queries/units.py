@@ -54,8 +54,8 @@ def unit_steps(scope: Scope, terms: Terms, columns: Sequence[str], *, buckets: t
   GROUP BY id, arm
 ), units AS (
   SELECT
-    {_lines([f"{'sums.' if segments else ''}arm", "foreign_money", *segments, *columns])}
-  FROM sums{" JOIN exposures ON exposures.id = sums.id" if segments else ""}
+    {_lines(["arm", "foreign_money", *segments, *columns])}
+  FROM sums{f" JOIN (SELECT id, {', '.join(segments)} FROM exposures) AS known USING (id)" if segments else ""}
 )"""  # noqa: S608  (every value is a parameter; identifiers are ours)
 
 

@@ -25,6 +25,7 @@ from experiments.contracts import (
     Superiority,
     gettext_noop,
 )
+from experiments.inference.primary import primary_metric
 
 Params = dict[str, str | int | float]
 
@@ -125,13 +126,15 @@ def lines_of(plan: Plan, result: MetricResult) -> Iterator[Message]:
         cap = figures.value(result.cap, result.metric.scale, plan.currency)
         yield Message(template=CAPPED, params={"cap": cap})
     if not math.isnan(result.reduction):
-        yield Message(template=REDUCED, params={"share": f"{100 * result.reduction:.0f}%"})
+        yield Message(template=REDUCED, params={"share": f"{100 * result.reduction:z.0f}%"})
     for alternative in result.alternatives:
         yield from _alternative(plan, result, alternative, names)
     yield from (_guardrail(one, names[one.arm]) for one in result.guardrails)
     yield from (_posterior(plan, result, one, names[one.arm]) for one in result.posteriors if one.sd > 0)
     yield from (_superiority(plan, one, names[one.arm]) for one in result.superiorities if not math.isnan(one.p_value))
     for one in result.segments:
+        if not (one.differs or result.metric == primary_metric(plan)):
+            continue  # a table of chance differences would be read as more
         yield from _segments(plan, result, one, names[one.arm])
     yield from _novelty(plan, result, names)
     if result.calibration and not result.calibration.reasons:

@@ -57,7 +57,6 @@ def compare_estimates(
     control_name: str,
     arm: str,
     rule: Rule = ONCE,
-    level: float | None = None,
 ) -> Comparison:
     """The comparison of two estimates, however they came about (adjusted, stratified, a quantile).
 
@@ -66,8 +65,6 @@ def compare_estimates(
         alpha: error rate at which the comparison is reported.
         control_name, arm: the arms' keys.
         rule: how surprising t = effect / se is, and how large it must be.
-        level: error rate at which the interval is drawn, where a family of comparisons decides it; the caller then
-            puts the family's p-value in.
 
     Raises:
         InvalidInput: alpha out of range.
@@ -87,7 +84,7 @@ def compare_estimates(
         return replace(points, reasons=(Reason.NO_VARIANCE, *points.reasons))
     if not math.isfinite(points.effect / se):
         return replace(points, reasons=(Reason.MISSING, *points.reasons))
-    return _judged(points, control, treatment, se, rule, alpha if level is None else level)
+    return _judged(points, control, treatment, se, rule)
 
 
 def _points(c: Estimate, t: Estimate, *, alpha: float, control_name: str, arm: str) -> Comparison:
@@ -116,14 +113,14 @@ def _points(c: Estimate, t: Estimate, *, alpha: float, control_name: str, arm: s
     )
 
 
-def _judged(points: Comparison, c: Estimate, t: Estimate, se: float, rule: Rule, level: float) -> Comparison:
+def _judged(points: Comparison, c: Estimate, t: Estimate, se: float, rule: Rule) -> Comparison:
     share_c, share_t = (c.se / se) ** 2, (t.se / se) ** 2
     df = 1 / (share_c**2 / c.df + share_t**2 / t.df)
     statistic = points.effect / se
     p_value, log_p = rule.p_value(statistic, df)
-    critical = rule.critical(level, df)
+    critical = rule.critical(points.alpha, df)
     margin = critical * se
-    low, high = _agree(points.effect - margin, points.effect + margin, points.effect, p_value <= level)
+    low, high = _agree(points.effect - margin, points.effect + margin, points.effect, p_value <= points.alpha)
     rel_low, rel_high, reasons = _relative(points, c, t, critical, outside=low > 0 or high < 0)
     return Comparison(
         arm=points.arm,

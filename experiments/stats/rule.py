@@ -66,3 +66,28 @@ class Sidak:
     def critical(self, alpha: float, df: float) -> float:
         """The rule's own critical value at 1 − (1 − alpha)^(1 / comparisons)."""
         return self.rule.critical(-math.expm1(math.log1p(-alpha) / self.comparisons), df)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A comparison of a family that may use ``level`` of the family's error rate ``alpha``: p → p alpha / level.
+
+    >>> rule = Share(rule=Once(), level=0.01, alpha=0.05)
+    >>> round(rule.critical(0.05, 1e9), 3), round(rule.p_value(2.576, 1e9)[0], 3)
+    (2.576, 0.05)
+    """
+
+    rule: Rule
+    level: float
+    alpha: float
+
+    def p_value(self, t: float, df: float) -> tuple[float, float]:
+        """At most alpha exactly when the rule's own p-value is at most the level, whatever the rounding."""
+        p, log_p = self.rule.p_value(t, df)
+        scaled = min(p * (self.alpha / self.level), 1.0)
+        scaled = min(scaled, self.alpha) if p <= self.level else max(scaled, math.nextafter(self.alpha, 1.0))
+        return scaled, min(log_p + math.log(self.alpha / self.level), 0.0)
+
+    def critical(self, alpha: float, df: float) -> float:
+        """The rule's own critical value at the same share of ``alpha``."""
+        return self.rule.critical(self.level if alpha == self.alpha else alpha * (self.level / self.alpha), df)

@@ -157,8 +157,9 @@ class _Table:
 
     def __init__(self, fractions: tuple[float, ...]) -> None:
         limits = _look(fractions, ALPHAS).bounds
-        self.nominal = math.log(2) + special.log_ndtr(-limits)
         self.log_alpha = np.log(ALPHAS)
+        # more looks never make a result more surprising, whatever the rounding of the integration
+        self.nominal = np.minimum(math.log(2) + special.log_ndtr(-limits), self.log_alpha)
         self.root = math.sqrt(fractions[-1])
         curve = interpolate.PchipInterpolator(np.append(self.nominal, 0.0), np.append(self.log_alpha, 0.0))
         self.curve = curve
@@ -166,8 +167,9 @@ class _Table:
     def log_p(self, nominal: float) -> float:
         """ln p; beyond the table it follows the first look, 4 Φ(√t Φ⁻¹(p / 4)), moved to where the table ends."""
         if nominal < self.nominal[0]:
-            return float(self.log_alpha[0] + self._first(nominal) - self._first(float(self.nominal[0])))
-        return min(float(self.curve(min(nominal, 0.0))), 0.0)
+            further = self._first(nominal) - self._first(float(self.nominal[0]))
+            return max(float(self.log_alpha[0]) + further, nominal)
+        return min(max(float(self.curve(min(nominal, 0.0))), nominal), 0.0)
 
     def _first(self, nominal: float) -> float:
         return float(LOG_4 + special.log_ndtr(self.root * special.ndtri_exp(nominal - LOG_4)))

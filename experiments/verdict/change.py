@@ -91,7 +91,7 @@ def _wait(plan: Plan, looks: Looks, comparison: Comparison) -> Message | None:
 
 def _rounded(units: float) -> int:
     """Up to two significant digits."""
-    step = 10 ** max(math.floor(math.log10(units)) - 1, 0)
+    step = int(10 ** max(math.floor(math.log10(units)) - 1, 0))
     return math.ceil(units / step) * step
 
 

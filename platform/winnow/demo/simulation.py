@@ -21,9 +21,9 @@ ARMS = ("control", "treatment")
 
 # What treatment does, as factors on what control does.
 CLICK, JOIN, ORDER = 1.15, 1.10, 1.12
-CLICK_SHAPE = (2.0, 38.0)  # users differ: their click probability is Beta distributed with mean .05
-ORDER_SHAPE = 1.5  # and so does their probability to order, Gamma distributed around its mean
-DAYS_BEFORE = 14  # of the same habits, before a user is exposed
+CLICK_SHAPE = (1.0, 19.0)  # users differ: their click probability is Beta distributed with mean .05
+ORDER_SHAPE = 0.5  # and so does their probability to order, Gamma distributed around its mean
+DAYS_BEFORE = 28  # of the same habits, before a user is exposed
 NEWCOMERS = 0.3  # share of users without any history
 JOIN_SHARE, ORDER_SHARE, REFUND_SHARE, RESPONSE_SHARE = 0.12, 0.08, 0.07, 0.15
 SCORES = {"control": (0.05, 0.07, 0.18, 0.40, 0.30), "treatment": (0.04, 0.06, 0.17, 0.41, 0.32)}
@@ -100,7 +100,7 @@ class _User:
 
     def _before(self) -> Iterator[Event]:
         yield from self._impressions(-DAYS_BEFORE * 86_400, -10, self.click)
-        if self.rng.random() < self.order:
+        for _ in range(self.rng.poisson(2 * self.order)):
             order: Event = {"value": round(float(self.rng.lognormal(9.6, 0.8))), "currency": "CNY"}
             yield self._event("Order Completed", float(self.rng.uniform(-DAYS_BEFORE * 86_400, -10)), order)
 

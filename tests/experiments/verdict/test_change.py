@@ -1,6 +1,7 @@
 """What would change a verdict, sentence by sentence, through the judgement that asks for it."""
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,8 +16,6 @@ from experiments.contracts import (
     Plan,
     PlannedMetric,
     Scale,
-    Severity,
-    Standing,
     Stopping,
     Verdict,
 )
@@ -74,12 +73,13 @@ def test_with_one_look_only_the_end_counts(treatment: float, strict: bool) -> No
 
 
 def test_without_a_planned_end_it_says_how_many_units_would_settle_it() -> None:
-    """By hand: se = √(2 / 1,000) = .0447, the sequence's critical value at 2,000 of 5,000 units is 3.159;
-    an effect of .1 needs (3.159 · .0447 / .1)² = 2.00 times the units."""
+    """By hand: 2,000 units tuned for 5,000 have Nρ² = 7.937 · .4 = 3.175, so the critical value is
+    √(2 · 4.175 / 3.175 · (ln 4.175 / 2 + ln 20)) = 3.124; se = √(2 / 1,000) = .0447, and an effect of .1 needs
+    (3.124 · .0447 / .1)² = 1.952 times the units."""
     whole = plan(stopping=Stopping.SEQUENCE, complete=False)
     (one,) = infer(whole, evidence({"orders": by_arm(2.0, 2.1)}, LOOKS))[0].comparisons
     needed = 2_000 * (one.critical * one.se / 0.1) ** 2
-    assert needed == pytest.approx(3_990, abs=10)
+    assert needed == pytest.approx(3_903, abs=2)
     action, text = changes(whole, orders=by_arm(2.0, 2.1))
     assert (action, text) == (
         Action.KEEP_RUNNING,
@@ -88,7 +88,7 @@ def test_without_a_planned_end_it_says_how_many_units_would_settle_it() -> None:
 
 
 def test_the_units_that_would_settle_it_are_more_than_there_are() -> None:
-    for treatment in (2.1392, 2.1395, 2.14, 2.1411):
+    for treatment in (2.1395, 2.1396):
         whole = plan(stopping=Stopping.SEQUENCE, complete=False)
         looks = Looks(units=2_093)
         _, text = changes(whole, looks, orders=by_arm(2.0, treatment))
@@ -142,11 +142,11 @@ def test_a_worse_treatment_has_no_guardrail_to_wait_for() -> None:
 
 
 def test_harm_on_a_guardrail_is_told_with_its_interval() -> None:
-    """By hand: −10 % ± 1.96 · .0447 / 2, a little wider for the control's own noise."""
+    """By hand, Fieller: A = 4 − c² .001, B = −.4 + c² .001, C = .04 − c² .002 with c = 1.961; (B ± √(B² − A C)) / A."""
     whole = plan((PRIMARY, GUARDRAIL))
     assert changes(whole, orders=by_arm(2.0, 2.5), visits=by_arm(2.0, 1.8)) == (
         Action.ROLL_BACK,
-        "Visits is worse beyond chance: -10.0% (95% interval -14.0% to -5.8%).",
+        "Visits is worse beyond chance: -10.0% (95% interval -14.1% to -5.7%).",
     )
 
 
@@ -195,8 +195,7 @@ def held(*means: float, direction: Direction = Direction.INCREASE) -> str | None
 
 
 def test_a_shipped_treatment_names_the_guardrail_that_is_closest_to_its_margin() -> None:
-    assert held(2.0, 1.97) == "The guardrail that is closest is G1: its interval reaches -0.98%, the margin is 2%."
-    assert held(2.01, 1.91) is None or "G2" not in str(held(2.01, 1.98))
+    assert held(2.0, 1.98) == "The guardrail that is closest is G1: its interval reaches -0.98%, the margin is 2%."
     assert held(2.0, 2.03, direction=Direction.DECREASE) == (
         "The guardrail that is closest is G2: its interval reaches +2.5%, the margin is 5%."
     )
@@ -243,6 +242,7 @@ def sentences(one: Verdict) -> Iterator[str]:
     yield from (message.text for message in (one.message, one.money, one.change, *one.notes) if message)
 
 
+NO_NUMBER = re.compile(r"\b(nan|inf)\b|–|∞", re.IGNORECASE)
 MEANS = (math.nan, 0.0, 1e-300, -2.0, 2.0, 2.1, 1e9)
 
 
@@ -266,5 +266,5 @@ def test_no_sentence_ever_shows_a_number_that_is_none(stopping: Stopping, comple
                         (one,) = verdicts(whole, looks, orders=arms, visits=by_arm(treatment, control))
                         seen.add((one.decision, one.action))
                         for text in sentences(one):
-                            assert not {"nan", "inf", "–"} & set(text.replace("%", " ").replace(".", " ").split()), text
+                            assert not NO_NUMBER.search(text), text
     assert (Decision.UNSETTLED, Action.KEEP_RUNNING if not complete else Action.ROLL_BACK) in seen

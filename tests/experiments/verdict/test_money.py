@@ -38,7 +38,7 @@ def test_a_loss_has_its_sign() -> None:
 
 
 def test_money_is_written_in_the_experiments_currency() -> None:
-    assert "by JPY +600,000 in all (95% interval JPY +207,961 to JPY +992,039)" in str(
+    assert "by JPY +600,000 in all (95% interval JPY +207,960 to JPY +992,040)" in str(
         sentence(1_200.0, 1_260.0, currency="JPY")
     )
     assert "by +600,000 in all" in str(sentence(1_200.0, 1_260.0, currency=""))

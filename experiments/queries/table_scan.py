@@ -1,0 +1,168 @@
+"""A Parquet file with one row per unit to sums in one scan, believing the file's types.
+
+What was believed shows in the answer itself (:func:`doubts`). Where it was wrong the caller reads the file again with
+:mod:`experiments.queries.table_moments`, which believes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from experiments.queries.query import Query
+from experiments.queries.table import (
+    Group,
+    Storage,
+    TableColumns,
+    cap_values,
+    capped_values,
+    grouping,
+    keys,
+    lines,
+    quoted,
+    text_of,
+)
+from experiments.queries.table_cells import Believed, believed
+from experiments.queries.table_sums import Number, Sums
+
+# n mean² ≤ STEADY Σ (a − mean)²: squares that were not shifted lose about one digit, no more.
+STEADY = 10
+WHOLE_SQUARES = 2.0**106  # below this sum of squares, every whole number among them is exact
+
+
+def scannable(columns: TableColumns) -> bool:
+    """Whether each row is a unit and the file's types say what every cell is."""
+    return not (columns.unit or columns.rules or columns.currency) and all(
+        believed(columns, measure, "x") for _, measure in columns.read
+    )
+
+
+def scan_query(columns: TableColumns, caps: Mapping[int, float]) -> Query:
+    """One row per arm as the file writes it, and per arm and segment.
+
+    ``n`` units; of the measure in place i ``n{i}`` values, their sum ``s{i}`` and ``c{i}``, of their cubes; of two of
+    one metric ``p{i}_{j}``, the sum of the products; ``w{i}`` values that are wrong and ``e{i}``, the sum of errors.
+    """
+    trusted = {i: _believed(columns, i) for i, _ in columns.read}
+    cells = [f"{quoted(columns.arm)} AS a", *(f"{quoted(one)} AS d{k}" for k, one in enumerate(columns.segments))]
+    cells += [f"{quoted(measure.column)} AS x{i}" for i, measure in columns.read]
+    values = [f"{one.value} AS v{i}" for i, one in trusted.items()]
+    steps = f"""cells AS (
+  SELECT
+    {lines(cells)}
+  FROM file
+), rows AS (
+  SELECT
+    *,
+    {lines(values)}
+  FROM cells
+)"""  # noqa: S608  (identifiers are checked and quoted)
+    if columns.capped:
+        steps += f", limited AS (\n  SELECT *, {', '.join(capped_values(columns))} FROM rows\n)"
+    sums = ["COUNT(*) AS n", *_sums(columns), *_doubts(trusted)]
+    return Query(
+        sql=f"""WITH {steps}
+SELECT
+  {lines([*keys(columns, text_of("a")), *sums], 2)}
+FROM {"limited" if columns.capped else "rows"}
+GROUP BY {grouping(columns, "a")}""",  # noqa: S608  (identifiers are checked and quoted)
+        parameters=cap_values(columns, caps),
+    )
+
+
+def _believed(columns: TableColumns, position: int) -> Believed:
+    found = believed(columns, columns.measures[position], f"x{position}")
+    if found is None:  # pragma: no cover  (scannable says so before)
+        raise ValueError(columns.measures[position].column)
+    return found
+
+
+def _sums(columns: TableColumns) -> Iterator[str]:
+    for i, measure in enumerate(columns.measures):
+        yield f"COUNT(v{i}) AS n{i}"
+        yield f"SUM(v{i}) AS s{i}"
+        if any(group.cubes and group.columns[0] == i for group in columns.groups):
+            yield f"SUM(CAST(v{i} AS DOUBLE) * v{i} * v{i}) AS c{i}"
+        for j in range(i, len(columns.measures)):
+            # the square of 0 or 1 is itself
+            if any({i, j} <= set(group.places) for group in columns.groups) and not (i == j and measure.indicator):
+                yield f"SUM(v{i} * v{j}) AS p{i}_{j}"
+
+
+def _doubts(trusted: Mapping[int, Believed]) -> Iterator[str]:
+    for i, one in trusted.items():
+        if one.wrong:
+            yield f"COUNT(*) FILTER (WHERE {one.wrong}) AS w{i}"
+        if one.error:
+            yield f"SUM({one.error}) AS e{i}"
+
+
+def merged(rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
+    """The rows of equal arm, dimension and segment added up: texts that differ in blanks are the same."""
+    found: dict[tuple[object, object, object], dict[str, object]] = {}
+    for row in rows:
+        key = (row["arm"], row.get("dimension"), row.get("segment"))
+        total = found.setdefault(key, {})
+        for name, number in row.items():
+            if name in ("arm", "dimension", "segment"):
+                total[name] = number
+            elif number is not None:
+                total[name] = _number(total.get(name)) + _number(number)
+            else:
+                total.setdefault(name, None)
+    return list(found.values())
+
+
+def doubts(columns: TableColumns, rows: Sequence[Mapping[str, object]]) -> bool:
+    """Whether anything that was believed is not so, or sums may have lost digits."""
+    return any(_doubtful(columns, row) for row in rows)
+
+
+def _doubtful(columns: TableColumns, row: Mapping[str, object]) -> bool:
+    if any(row.get(f"{sign}{i}") for i in range(len(columns.measures)) for sign in "we"):
+        return True
+    n = row["n"]
+    for group in columns.groups:
+        if len(group.places) > 1 and any(row[f"n{i}"] != n for i in group.places):
+            return True
+    return any(_unsteady(columns, row, i) for i in range(len(columns.measures)))
+
+
+def _unsteady(columns: TableColumns, row: Mapping[str, object], position: int) -> bool:
+    """Whether a sum of squares overflowed or is much larger than the spread; whole numbers lose nothing."""
+    measure, n = columns.measures[position], int(str(row[f"n{position}"]))
+    if measure.indicator or n < 2:
+        return False
+    total, squares = _number(row[f"s{position}"]), _number(row[f"p{position}_{position}"])
+    if not math.isfinite(squares) or (measure.whole and squares >= WHOLE_SQUARES):
+        return True
+    sums = Sums(n=n, shift=(0,), sums=(total,), products=((squares,),))
+    return not sums.exact and (1 + STEADY) * total * total / n > STEADY * squares
+
+
+def sums_of(row: Mapping[str, object], columns: TableColumns, position: int) -> Sums:
+    """The sums of one metric (by its position in ``groups``) in the arm of this row."""
+    group: Group = columns.groups[position]
+    first = group.columns[0]
+    whole = columns.measures[first].whole or columns.storage(columns.measures[first].column) is Storage.INTEGER
+    total = _number(row[f"s{first}"])
+    return Sums(
+        n=int(str(row["n" if len(group.places) > 1 else f"n{first}"])),
+        shift=(0,) * len(group.places),
+        sums=tuple(_number(row[f"s{i}"]) for i in group.places),
+        products=tuple(tuple(_product(columns, row, i, j) for j in group.places) for i in group.places),
+        cubes=float(_number(row.get(f"c{first}"))) if group.cubes else math.nan,
+        total=int(total) if whole and math.isfinite(total) else None,
+    )
+
+
+def _product(columns: TableColumns, row: Mapping[str, object], i: int, j: int) -> Number:
+    if i == j and columns.measures[i].indicator:
+        return _number(row[f"s{i}"])
+    return _number(row[f"p{min(i, j)}_{max(i, j)}"])
+
+
+def _number(value: object) -> Number:
+    if value is None:
+        return 0
+    return value if isinstance(value, int | float) else int(str(value))
