@@ -396,11 +396,12 @@ class Segments:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
-    """The same metric without one of its treatments: ``raw`` values, or ``unadjusted`` by covariates."""
+    """The same metric in another way: ``raw`` values, ``unadjusted`` by covariates, ``stratified`` by a dimension."""
 
     name: str
     arms: tuple[ArmSummary, ...]
     comparisons: tuple[Comparison, ...]
+    dimension: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

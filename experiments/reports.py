@@ -36,6 +36,9 @@ def build_report(plan: Plan, evidence: Evidence) -> Report:
             immature=evidence.immature,
             late_events=evidence.late_events,
             events=evidence.events,
+            responses={
+                key: {arm: counts.n for arm, counts in by_arm.items()} for key, by_arm in evidence.values.items()
+            },
             looks=evidence.looks,
         )
     )

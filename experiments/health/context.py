@@ -17,7 +17,8 @@ class HealthContext:
     units whose arm is not planned; ``moments`` go from metric key to arm key. ``before`` holds what was known of the
     units before exposure: name → arm key → moments of one column. ``skew`` is the skewness of a metric's per-unit
     values, all arms together. ``immature`` counts the units that were exposed too late for a metric's window, and
-    ``late_events`` the events that arrived more than a day after they happened, of ``events`` in all.
+    ``late_events`` the events that arrived more than a day after they happened, of ``events`` in all. ``responses``
+    counts the units of each arm that gave a score.
     """
 
     plan: Plan
@@ -32,4 +33,5 @@ class HealthContext:
     immature: Mapping[str, int] = field(default_factory=dict)
     late_events: int = 0
     events: int = 0
+    responses: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     looks: Looks = field(default_factory=Looks)

@@ -14,8 +14,9 @@ from experiments.inference.rules import Contrast
 from experiments.stats.adjustment import adjust
 from experiments.stats.counts import Counts
 from experiments.stats.estimate import estimate, summarise, width_of
-from experiments.stats.moments import Moments
+from experiments.stats.moments import Moments, merge_all
 from experiments.stats.quantile import quantile_estimate
+from experiments.stats.strata import poststratify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,19 @@ def measure_raw(plan: Plan, metric: PlannedMetric, evidence: Evidence) -> Measur
 def measure_unadjusted(plan: Plan, metric: PlannedMetric, evidence: Evidence) -> Measured:
     """The same without its covariates."""
     return plain(metric, _complete(plan, metric, evidence.moments.get(metric.key, {})))
+
+
+def measure_stratified(plan: Plan, metric: PlannedMetric, strata: Mapping[str, Mapping[str, Moments]]) -> Measured:
+    """The same with the same mix of strata in every arm; strata → arm → moments."""
+    weighted = poststratify({name: _complete(plan, metric, arms) for name, arms in strata.items()}, metric.kind)
+    whole = {
+        arm.key: merge_all(_complete(plan, metric, arms)[arm.key] for arms in strata.values()) for arm in plan.arms
+    }
+    control, *treatments = whole
+    return Measured(
+        arms=tuple(summarise(arm, moments, metric.kind, weighted[arm]) for arm, moments in whole.items()),
+        contrasts=tuple(Contrast(arm=arm, control=weighted[control], treatment=weighted[arm]) for arm in treatments),
+    )
 
 
 def plain(metric: PlannedMetric, by_arm: Mapping[str, Moments]) -> Measured:

@@ -18,7 +18,7 @@ from experiments.contracts import (
     Role,
 )
 from experiments.evidence import Evidence
-from experiments.inference.estimates import Measured, measure, measure_raw, measure_unadjusted
+from experiments.inference.estimates import Measured, measure, measure_raw, measure_stratified, measure_unadjusted
 from experiments.inference.primary import primary_metric
 from experiments.inference.ripeness import conversions_of, ripe
 from experiments.inference.rules import Contrast, family_rules, look_rule
@@ -151,17 +151,23 @@ def _guardrails(metric: PlannedMetric, judged: _Judged, comparisons: Sequence[Co
 
 
 def _alternatives(plan: Plan, metric: PlannedMetric, evidence: Evidence, judged: _Judged) -> list[Alternative]:
-    """What the result would be without the cap or the covariates, by the rules of the headline."""
+    """What the result would be without the cap or the covariates, or by strata; by the rules of the headline."""
     others = []
     if metric.key in evidence.raw:
-        others.append(("raw", measure_raw(plan, metric, evidence)))
+        others.append(("raw", "", measure_raw(plan, metric, evidence)))
     if metric.covariates:
-        others.append(("unadjusted", measure_unadjusted(plan, metric, evidence)))
+        others.append(("unadjusted", "", measure_unadjusted(plan, metric, evidence)))
+    if metric == primary_metric(plan) and metric.kind is not Kind.QUANTILE:
+        for dimension, strata in evidence.segments.get(metric.key, {}).items():
+            others.append(("stratified", dimension, measure_stratified(plan, metric, strata)))
     return [
         Alternative(
-            name=name, arms=one.arms, comparisons=_compare(plan, _ripe(plan, metric, one).contrasts, judged.rules)
+            name=name,
+            dimension=dimension,
+            arms=one.arms,
+            comparisons=_compare(plan, _ripe(plan, metric, one).contrasts, judged.rules),
         )
-        for name, one in others
+        for name, dimension, one in others
     ]
 
 

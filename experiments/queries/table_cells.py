@@ -90,8 +90,10 @@ def believed(columns: TableColumns, measure: Measure, x: str) -> Believed | None
 def _believed_binary(storage: Storage, x: str) -> Believed:
     if storage is Storage.LOGICAL:
         return Believed(value=f"CAST({x} AS INTEGER)")
-    # the statistics in a Parquet file answer the first without looking at a row
-    return Believed(value=x, wrong=f"{x} < 0 OR {x} > 1" if storage is Storage.INTEGER else f"NOT ({x} = 0 OR {x} = 1)")
+    if storage is Storage.INTEGER:
+        return Believed(value=x, wrong=f"{x} < 0 OR {x} > 1")  # which a Parquet file's statistics can answer
+    number = f"CAST({x} AS DOUBLE)"
+    return Believed(value=number, wrong=f"NOT ({number} = 0 OR {number} = 1)")
 
 
 def _believed_money(columns: TableColumns, storage: Storage, x: str) -> Believed | None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from experiments.queries.query import Query
-from experiments.queries.table import Measure, TableColumns, cell, quoted, value
+from experiments.queries.table import Measure, TableColumns, cell, quoted
+from experiments.queries.table_cells import raw, value
 
 
 def bad_cell_query(columns: TableColumns, measure: Measure) -> Query:
     """The first cell of a measure that has no value: ``row`` (1-based) and ``text``."""
     return Query(
         sql=f"""WITH cells AS (
-  SELECT ROW_NUMBER() OVER () AS row, {cell(measure.column)} AS text FROM file
+  SELECT ROW_NUMBER() OVER () AS row, {raw(columns, measure.column)} AS x FROM file
 )
-SELECT row, text FROM cells
-WHERE text IS NOT NULL AND {value(columns, measure.reading, "text")} IS NULL
+SELECT row, CAST(x AS VARCHAR) AS text FROM cells
+WHERE x IS NOT NULL AND {value(columns, measure, "x")} IS NULL
 ORDER BY row LIMIT 1""",  # noqa: S608  (identifiers are checked and quoted)
         parameters={},
     )
@@ -41,17 +42,33 @@ SELECT row, text FROM cells WHERE text <> $first ORDER BY row LIMIT 1""",  # noq
     )
 
 
+def distinct_query(column: str, *, rows: int, most: int) -> Query:
+    """The different texts in the first rows of a column, at most ``most`` + 1 of them."""
+    return Query(
+        sql=f"SELECT {cell(column)} AS text FROM (SELECT * FROM file LIMIT {rows}) GROUP BY text LIMIT {most + 1}",  # noqa: S608
+        parameters={},
+    )
+
+
 def changing_unit_query(columns: TableColumns, measure: Measure) -> Query:
     """A unit whose covariate is not constant: ``unit`` and two of its values."""
-    parsed = value(columns, measure.reading, cell(measure.column))
+    return _changing_unit(columns, value(columns, measure, raw(columns, measure.column)))
+
+
+def changing_segment_query(columns: TableColumns, column: str) -> Query:
+    """A unit that is in two segments of one column: ``unit`` and two of its segments."""
+    return _changing_unit(columns, cell(column))
+
+
+def _changing_unit(columns: TableColumns, value: str) -> Query:
     return Query(
         sql=f"""WITH rows AS (
-  SELECT CAST({quoted(columns.unit)} AS VARCHAR) AS unit, {parsed} AS number FROM file
+  SELECT CAST({quoted(columns.unit)} AS VARCHAR) AS unit, {value} AS value FROM file
 )
-SELECT unit, MIN(number) AS low, MAX(number) AS high FROM rows
+SELECT unit, MIN(value) AS low, MAX(value) AS high FROM rows
 WHERE unit IS NOT NULL
 GROUP BY unit
-HAVING MIN(number) <> MAX(number)
+HAVING MIN(value) <> MAX(value)
 ORDER BY unit LIMIT 1""",  # noqa: S608  (identifiers are checked and quoted)
         parameters={},
     )

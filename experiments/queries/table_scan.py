@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from experiments.queries.query import Query
 from experiments.queries.table import (
     Group,
+    Reading,
     Storage,
     TableColumns,
     cap_values,
@@ -79,7 +80,9 @@ def _believed(columns: TableColumns, position: int) -> Believed:
 
 def _sums(columns: TableColumns) -> Iterator[str]:
     for i, measure in enumerate(columns.measures):
-        yield f"COUNT(v{i}) AS n{i}"
+        if not measure.capped:
+            # of the column itself, which a Parquet file's statistics can answer
+            yield f"COUNT({'v' if measure.reading is Reading.ANSWERED else 'x'}{i}) AS n{i}"
         yield f"SUM(v{i}) AS s{i}"
         if any(group.cubes and group.columns[0] == i for group in columns.groups):
             yield f"SUM(CAST(v{i} AS DOUBLE) * v{i} * v{i}) AS c{i}"
@@ -123,14 +126,14 @@ def _doubtful(columns: TableColumns, row: Mapping[str, object]) -> bool:
         return True
     n = row["n"]
     for group in columns.groups:
-        if len(group.places) > 1 and any(row[f"n{i}"] != n for i in group.places):
+        if len(group.places) > 1 and any(_count(columns, row, i) != n for i in group.places):
             return True
     return any(_unsteady(columns, row, i) for i in range(len(columns.measures)))
 
 
 def _unsteady(columns: TableColumns, row: Mapping[str, object], position: int) -> bool:
     """Whether a sum of squares overflowed or is much larger than the spread; whole numbers lose nothing."""
-    measure, n = columns.measures[position], int(str(row[f"n{position}"]))
+    measure, n = columns.measures[position], _count(columns, row, position)
     if measure.indicator or n < 2:
         return False
     total, squares = _number(row[f"s{position}"]), _number(row[f"p{position}_{position}"])
@@ -147,13 +150,17 @@ def sums_of(row: Mapping[str, object], columns: TableColumns, position: int) -> 
     whole = columns.measures[first].whole or columns.storage(columns.measures[first].column) is Storage.INTEGER
     total = _number(row[f"s{first}"])
     return Sums(
-        n=int(str(row["n" if len(group.places) > 1 else f"n{first}"])),
+        n=_count(columns, row, first),
         shift=(0,) * len(group.places),
         sums=tuple(_number(row[f"s{i}"]) for i in group.places),
         products=tuple(tuple(_product(columns, row, i, j) for j in group.places) for i in group.places),
         cubes=float(_number(row.get(f"c{first}"))) if group.cubes else math.nan,
         total=int(total) if whole and math.isfinite(total) else None,
     )
+
+
+def _count(columns: TableColumns, row: Mapping[str, object], position: int) -> int:
+    return int(str(row[f"n{dict(columns.capped).get(position, position)}"]))
 
 
 def _product(columns: TableColumns, row: Mapping[str, object], i: int, j: int) -> Number:

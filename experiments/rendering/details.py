@@ -67,6 +67,7 @@ CHANCE = gettext_noop(
 )
 RAW = gettext_noop("%(arm)s, not capped: %(effect)s [%(low)s, %(high)s], p %(p)s.")
 UNADJUSTED = gettext_noop("%(arm)s, without covariates: %(effect)s [%(low)s, %(high)s], p %(p)s.")
+STRATIFIED = gettext_noop("%(arm)s, post-stratified by %(dimension)s: %(effect)s [%(low)s, %(high)s], p %(p)s.")
 REDUCED = gettext_noop("Covariates take away %(share)s of the variance.")
 CAPPED = gettext_noop("Each unit counts up to %(cap)s.")
 HIGHER = gettext_noop(
@@ -144,13 +145,13 @@ def lines_of(plan: Plan, result: MetricResult) -> Iterator[Message]:
 def _alternative(
     plan: Plan, result: MetricResult, alternative: Alternative, names: dict[str, str]
 ) -> Iterator[Message]:
-    template = RAW if alternative.name == "raw" else UNADJUSTED
+    template = {"raw": RAW, "stratified": STRATIFIED}.get(alternative.name, UNADJUSTED)
     for one in alternative.comparisons:
         if not math.isnan(one.p_value):
             effect, low, high = _differences(plan, result, one.effect, one.ci_low, one.ci_high)
             p = figures.p_value(one.p_value, one.log_p)
             params: Params = {"arm": names[one.arm], "effect": effect, "low": low, "high": high, "p": p}
-            yield Message(template=template, params=params)
+            yield Message(template=template, params=params | {"dimension": alternative.dimension})
 
 
 def _guardrail(one: Guardrail, arm: str) -> Message:

@@ -57,5 +57,5 @@ def _combine(
         n=n,
         mean=sum(weight * part.mean for weight, part in pairs),
         var=var * n,
-        spent=max(n - math.floor(df), 1),
+        spent=max(n - math.floor(df + 1e-9), 1),
     )

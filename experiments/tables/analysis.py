@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,19 +15,21 @@ from experiments.contracts import (
     PlannedMetric,
     Report,
     Role,
-    Scale,
     Source,
     Unit,
 )
-from experiments.queries.table import Measure, Reading, Rule, TableColumns, exact_sum, moments_of, moments_query
-from experiments.reports import Evidence, build_report
+from experiments.evidence import Evidence
+from experiments.inference.looks import looks_of
+from experiments.queries.table_sums import skewness
+from experiments.reports import build_report
 from experiments.stats.moments import Moments
-from experiments.tables.balance import balance_findings
-from experiments.tables.checks import Checked, check_columns, check_constant, check_file
-from experiments.tables.engine import Engine, Row, open_engine
+from experiments.tables.checks import Checked, check_columns
+from experiments.tables.columns import Layout, layout, sources
+from experiments.tables.engine import Row, open_engine
 from experiments.tables.left_out import exclusions, with_moved_units
 from experiments.tables.opening import open_table
-from experiments.tables.spec import NO_CURRENCY, TableSpec, check_spec, decimals
+from experiments.tables.reading import Tables, read_table
+from experiments.tables.spec import NO_CURRENCY, TableSpec, check_spec
 
 
 def analyze_table(path: Path | str, spec: TableSpec) -> Report:
@@ -40,82 +42,70 @@ def analyze_table(path: Path | str, spec: TableSpec) -> Report:
     check_spec(spec)
     with open_table(Path(path)) as opened, open_engine(opened) as engine:
         spec = check_columns(engine, spec)
-        columns = table_columns(spec)
-        checked = check_file(engine, spec, columns)
-        rows = engine.rows(moments_query(columns))
-        check_constant(engine, columns, rows)
-    return _report(spec, columns, checked, rows, engine)
+        places = layout(spec, engine.storages)
+        tables = read_table(engine, spec, places)
+    plan = _plan(spec, tables.checked)
+    report = build_report(plan, _evidence(spec, plan, places, tables))
+    moved = sum(int(str(row.get("moved", 0))) for row in (*tables.by_arm.values(), tables.left))
+    findings = with_moved_units(report.findings, moved=moved, left_out=_in_two_arms(tables), units=_units(plan, tables))
+    return replace(report, findings=findings, metrics=tuple(_exact(one, places, tables) for one in report.metrics))
 
 
-def table_columns(spec: TableSpec) -> TableColumns:
-    """The measures behind the metrics, each column and reading once, then those behind the covariates."""
-    wanted: list[tuple[Measure, ...]] = [(Measure(column=one, reading=Reading.BINARY),) for one in spec.binary]
-    wanted += [(Measure(column=one, reading=Reading.NUMBER),) for one in spec.number]
-    wanted += [(Measure(column=one, reading=Reading.MONEY),) for one in spec.money]
-    wanted += [
-        tuple(Measure(column=one, reading=Reading.NUMBER) for one in (ratio.numerator, ratio.denominator))
-        for ratio in spec.ratios
-    ]
-    wanted += [(Measure(column=one, reading=Reading.COVARIATE),) for one in spec.covariates]
-    measures = tuple(dict.fromkeys(measure for group in wanted for measure in group))
-    return TableColumns(
-        arm=spec.arm,
-        unit=spec.unit,
-        measures=measures,
-        groups=tuple(tuple(measures.index(measure) for measure in group) for group in wanted),
-        rules=tuple(Rule(column=one.column, given=one.given, pairs=tuple(one.values.items())) for one in spec.expect),
-        currency=spec.currency_column,
-        decimals=decimals(spec.currency),
-        allow_negative=spec.allow_negative,
+def _evidence(spec: TableSpec, plan: Plan, places: Layout, tables: Tables) -> Evidence:
+    units = _units(plan, tables)
+    return Evidence(
+        source=Source(name=tables.checked.file, rows=tables.checked.rows),
+        units=units,
+        moments={key: _by_arm(tables, tables.by_arm, at) for key, at in places.main.items()},
+        raw={key: _by_arm(tables, tables.by_arm, at) for key, at in places.raw.items()},
+        caps={key: float(tables.caps[at]) for key, at in places.caps.items()},
+        values=tables.values,
+        segments=_segments(spec, places, tables),
+        exclusions=exclusions(spec, plan, places, tables),
+        units_in_two_arms=_in_two_arms(tables),
+        before={column: _by_arm(tables, tables.by_arm, at) for column, at in places.before.items()},
+        skew={
+            metric.key: skewness(tables.sums(row, places.main[metric.key]) for row in tables.by_arm.values())
+            for metric in plan.metrics
+            if metric.kind is Kind.MEAN
+        },
+        looks=looks_of(plan, sum(units.values()), (), days=float("nan")),
     )
 
 
-def _report(spec: TableSpec, columns: TableColumns, checked: Checked, rows: Sequence[Row], engine: Engine) -> Report:
-    by_arm = {str(row["arm"]): row for row in rows if row["arm"] is not None}
-    left = next((row for row in rows if row["arm"] is None), {})
-    plan = _plan(spec, checked)
-    in_two_arms = int(str(left.get("n", 0))) - int(str(left.get("gone", 0)))
-    moments = _moments(columns, by_arm, [*spec.metric_keys, *spec.covariates])
-    evidence = Evidence(
-        source=Source(name=engine.name, rows=checked.rows),
-        units={arm.key: int(str(by_arm.get(arm.key, {}).get("n", 0))) for arm in plan.arms},
-        moments=dict(list(moments.items())[: len(spec.metric_keys)]),
-        exclusions=exclusions(spec, plan, columns, checked, by_arm, left),
-        units_in_two_arms=in_two_arms,
-    )
-    report = build_report(plan, evidence)
-    moved = sum(int(str(row["moved"])) for row in rows)
-    findings = with_moved_units(report.findings, moved=moved, left_out=in_two_arms, units=evidence.units)
-    metrics = tuple(
-        _with_exact_sums(result, columns, position, by_arm) for position, result in enumerate(report.metrics)
-    )
-    pre = [moments[_covariate_key(one)] for one in spec.covariates]
-    return replace(report, metrics=metrics, findings=(*findings, *balance_findings(plan, spec.covariates, pre)))
+def _by_arm(tables: Tables, rows: Mapping[str, Row], position: int) -> dict[str, Moments]:
+    return {arm: tables.sums(row, position).moments() for arm, row in rows.items()}
 
 
-def _moments(columns: TableColumns, by_arm: Mapping[str, Row], names: Sequence[str]) -> dict[str, dict[str, Moments]]:
-    metrics = len(names) - sum(measure.reading is Reading.COVARIATE for measure in columns.measures)
-    keys = [name if i < metrics else _covariate_key(name) for i, name in enumerate(names)]
+def _segments(spec: TableSpec, places: Layout, tables: Tables) -> dict[str, dict[str, dict[str, dict[str, Moments]]]]:
+    """Metric → column → segment → arm → moments."""
     return {
-        key: {arm: moments_of(row, columns, position) for arm, row in by_arm.items()}
-        for position, key in enumerate(keys)
+        key: {
+            spec.segments[k]: {name: _by_arm(tables, rows, at) for name, rows in sorted(segments.items())}
+            for k, segments in tables.segments.items()
+        }
+        for key, at in places.main.items()
     }
 
 
-def _with_exact_sums(
-    result: MetricResult, columns: TableColumns, position: int, by_arm: Mapping[str, Row]
-) -> MetricResult:
+def _units(plan: Plan, tables: Tables) -> dict[str, int]:
+    return {arm.key: int(str(tables.by_arm.get(arm.key, {}).get("n", 0))) for arm in plan.arms}
+
+
+def _in_two_arms(tables: Tables) -> int:
+    """All that were left out had a row that fits, except those that are gone."""
+    return int(str(tables.left.get("n", 0))) - int(str(tables.left.get("gone", 0)))
+
+
+def _exact(result: MetricResult, places: Layout, tables: Tables) -> MetricResult:
     """Counts and money as they were added up; n times the mean can be off in the last digit."""
-    sums = {arm: exact_sum(row, columns, position) for arm, row in by_arm.items()}
     arms = []
     for arm in result.arms:
-        total = sums.get(arm.arm)
-        arms.append(arm if total is None else replace(arm, numerator=float(total)))
+        row = tables.by_arm.get(arm.arm)
+        total = None if row is None else tables.sums(row, places.main[result.metric.key]).total
+        known = total is not None and result.metric.kind is not Kind.QUANTILE
+        arms.append(replace(arm, numerator=float(total)) if known and total is not None else arm)
     return replace(result, arms=tuple(arms))
-
-
-def _covariate_key(column: str) -> str:
-    return f"before:{column}"
 
 
 def _plan(spec: TableSpec, checked: Checked) -> Plan:
@@ -126,26 +116,36 @@ def _plan(spec: TableSpec, checked: Checked) -> Plan:
         title=spec.title or Path(checked.file).name,
         unit=Unit.USER,
         arms=tuple(PlannedArm(key=arm, weight=spec.weights.get(arm, 1.0)) for arm in arms),
-        metrics=tuple(_metrics(spec)),
+        metrics=_metrics(spec),
         alpha=spec.alpha,
+        planned_units=spec.planned_units,
+        # whoever names no plan hands in an experiment that is over
+        complete=spec.planned_units is None,
         currency=currency,
         unit_note=spec.unit or "each row is one",
     )
 
 
-def _metrics(spec: TableSpec) -> list[PlannedMetric]:
-    kinds: list[tuple[str, Kind, Scale]] = [(one, Kind.PROPORTION, Scale.SHARE) for one in spec.binary]
-    kinds += [(one, Kind.MEAN, Scale.NUMBER) for one in spec.number]
-    kinds += [(one, Kind.MEAN, Scale.MONEY) for one in spec.money]
-    kinds += [(one.name, Kind.RATIO, Scale.NUMBER) for one in spec.ratios]
-    return [
+def _metrics(spec: TableSpec) -> tuple[PlannedMetric, ...]:
+    primary = spec.primary or next((key for key in spec.metric_keys if key not in spec.guardrails), "")
+    return tuple(
         PlannedMetric(
-            key=key,
-            name=key,
-            kind=kind,
-            role=Role.PRIMARY if key == spec.primary else Role.SECONDARY,
-            direction=Direction.DECREASE if key in spec.lower_is_better else Direction.INCREASE,
-            scale=scale,
+            key=source.key,
+            name=source.key,
+            kind=source.kind,
+            role=_role(spec, source.key, primary),
+            direction=Direction.DECREASE if source.key in spec.lower_is_better else Direction.INCREASE,
+            scale=source.scale,
+            margin=spec.guardrails.get(source.key),
+            covariates=spec.covariates_of(source.key),
+            winsor=spec.caps.get(source.key),
+            quantile=source.quantile,
         )
-        for key, kind, scale in kinds
-    ]
+        for source in sources(spec)
+    )
+
+
+def _role(spec: TableSpec, key: str, primary: str) -> Role:
+    if key == primary:
+        return Role.PRIMARY
+    return Role.GUARDRAIL if key in spec.guardrails else Role.SECONDARY

@@ -7,12 +7,20 @@ from dataclasses import dataclass, replace
 
 from experiments.errors import InvalidInput, InvalidTable
 from experiments.queries.query import Query
-from experiments.queries.table import Measure, Reading, TableColumns, checks_query
-from experiments.queries.table_faults import bad_cell_query, changing_unit_query, empty_cell_query, other_value_query
+from experiments.queries.table import Measure, Reading, TableColumns
+from experiments.queries.table_cells import MOST_DIGITS
+from experiments.queries.table_faults import (
+    bad_cell_query,
+    changing_segment_query,
+    changing_unit_query,
+    empty_cell_query,
+    other_value_query,
+)
 from experiments.tables.engine import Engine, Row
 from experiments.tables.spec import TableSpec, check_spec, suggestion
 
 MOST_ARMS = 50
+MOST_SEGMENTS = 50
 LONGEST_TEXT = 60  # characters of a bad cell that a message repeats
 
 
@@ -57,13 +65,13 @@ def _with_currency(engine: Engine, spec: TableSpec) -> TableSpec:
     return spec
 
 
-def check_file(engine: Engine, spec: TableSpec, columns: TableColumns) -> Checked:
-    """Every cell that is used keeps its rule, and the arms are those that were named."""
-    rows = engine.rows(checks_query(columns, MOST_ARMS))
+def check_file(engine: Engine, spec: TableSpec, columns: TableColumns, rows: Sequence[Row]) -> Checked:
+    """Every cell that is used keeps its rule, and the arms are those that were named. ``rows`` hold the counts by arm."""
+    rows = sorted(rows, key=lambda row: (-int(str(row["rows"])), str(row["arm"])))
     if not rows:
         raise InvalidTable(f"{engine.name} has a header and no rows")
     _check_arms(engine, spec, rows)
-    for position, measure in enumerate(columns.measures):
+    for position, measure in columns.read:
         if _total(rows, f"bad_{position}"):
             raise _bad_cell(engine, columns, measure)
     _check_rules(engine, columns, rows)
@@ -88,14 +96,29 @@ def check_file(engine: Engine, spec: TableSpec, columns: TableColumns) -> Checke
 
 
 def check_constant(engine: Engine, columns: TableColumns, rows: Sequence[Row]) -> None:
-    """A covariate was known before the experiment, so a unit has one value of it."""
-    for position, measure in enumerate(columns.measures):
-        if measure.reading is Reading.COVARIATE and _total(rows, f"v{position}_changes"):
-            unit = _first(engine, changing_unit_query(columns, measure)) or {}
-            raise InvalidTable(
-                f"{engine.name}, column {measure.column}: unit {unit.get('unit')} has {unit.get('low')} and"
-                f" {unit.get('high')}; a covariate is known before the experiment and constant within a unit"
-            )
+    """Covariates and segments were known before the experiment, so a unit has one value of each."""
+    for position, measure in columns.read:
+        if measure.reading is Reading.COVARIATE and _total(rows, f"c{position}"):
+            raise _changing(engine, measure.column, "covariate", changing_unit_query(columns, measure))
+    for position, column in enumerate(columns.segments):
+        if _total(rows, f"e{position}"):
+            raise _changing(engine, column, "segment", changing_segment_query(columns, column))
+
+
+def _changing(engine: Engine, column: str, what: str, query: Query) -> InvalidTable:
+    unit = _first(engine, query) or {}
+    return InvalidTable(
+        f"{engine.name}, column {column}: unit {unit.get('unit')} has {unit.get('low')} and"
+        f" {unit.get('high')}; a {what} is known before the experiment and constant within a unit"
+    )
+
+
+def check_segments(engine: Engine, column: str, rows: Sequence[Row]) -> None:
+    """A column of segments has few different values."""
+    if len(rows) > MOST_SEGMENTS:
+        raise InvalidTable(
+            f"{engine.name}, column {column}: more than {MOST_SEGMENTS} different values; segments are few and large"
+        )
 
 
 def _check_arms(engine: Engine, spec: TableSpec, rows: Sequence[Row]) -> None:
@@ -156,7 +179,7 @@ def _rule(columns: TableColumns, measure: Measure, text: str) -> str:
     if text.startswith("-") and not columns.allow_negative:
         return "is negative; --allow-negative accepts refunds and corrections"
     return (
-        f"must be an amount in major units with at most {columns.decimals} decimals and 15 digits before the point"
+        f"must be an amount in major units with at most {columns.decimals} decimals and {MOST_DIGITS} digits before the point"
         if columns.decimals
         else "must be a whole amount: the currency has no decimals"
     )
@@ -167,4 +190,5 @@ def _first(engine: Engine, query: Query) -> Row | None:
 
 
 def _total(rows: Sequence[Row], name: str) -> int:
-    return sum(int(str(row[name])) for row in rows)
+    """The sum of a count over the arms; one that was not asked for is 0."""
+    return sum(int(str(row.get(name, 0))) for row in rows)

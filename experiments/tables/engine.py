@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 
 from experiments.errors import InvalidTable
 from experiments.queries.query import Query
+from experiments.queries.table import Storage
 from experiments.tables.opening import Opened
 
 LINE = re.compile(r"CSV Error on Line: (\d+)")
 COLUMNS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
+STORAGES = {
+    "BOOLEAN": Storage.LOGICAL,
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"), Storage.INTEGER),
+    "FLOAT": Storage.SINGLE,
+    "DOUBLE": Storage.DOUBLE,
+}
 
 Row = dict[str, object]
+
+
+class TooLarge(InvalidTable):
+    """A number that a query made is too large for its type."""
 
 
 class Engine:
@@ -24,18 +37,23 @@ class Engine:
     def __init__(self, connection: duckdb.DuckDBPyConnection, opened: Opened) -> None:
         self.connection = connection
         self.name = opened.name
-        self.columns = opened.columns or tuple(
-            str(column) for column, *_ in connection.execute("DESCRIBE file").fetchall()
-        )
+        relation = _relation(connection, opened)
+        relation.create_view("file")
+        self.columns: tuple[str, ...] = opened.columns or tuple(map(str, relation.columns))
+        self.storages = _storages(relation) if opened.parquet else {}
 
     def rows(self, query: Query) -> list[Row]:
         """The answer, each row a mapping from column name to value."""
-        try:
+        with _told(self.name):
             cursor = self.connection.execute(query.sql, dict(query.parameters))
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
-        except duckdb.Error as error:
-            raise InvalidTable(f"{self.name}{_sentence(str(error))}") from None
+
+    def arrays(self, query: Query) -> Mapping[str, npt.NDArray[np.generic]]:
+        """The answer, each column an array."""
+        with _told(self.name):
+            found = self.connection.execute(query.sql, dict(query.parameters)).fetchnumpy()
+            return {name: np.asarray(column) for name, column in found.items()}
 
 
 @contextmanager
@@ -43,12 +61,27 @@ def open_engine(opened: Opened) -> Iterator[Engine]:
     """An engine in memory that spills into the file's workspace."""
     with duckdb.connect() as connection:
         connection.execute("SET temp_directory = $folder", {"folder": str(opened.workspace)})
-        try:
-            _relation(connection, opened).create_view("file")
+        with _told(opened.name):
             engine = Engine(connection, opened)
-        except duckdb.Error as error:
-            raise InvalidTable(f"{opened.name}{_sentence(str(error))}") from None
         yield engine
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """The engine's errors as a sentence about the file."""
+    try:
+        yield
+    except duckdb.OutOfRangeException as error:
+        raise TooLarge(f"{name}{_sentence(str(error))}") from None
+    except duckdb.Error as error:
+        raise InvalidTable(f"{name}{_sentence(str(error))}") from None
+
+
+def _storages(relation: duckdb.DuckDBPyRelation) -> dict[str, Storage]:
+    """How the file holds its columns; those of another type are read as text."""
+    types = zip(relation.columns, map(str, relation.types), strict=True)
+    found = {column: Storage.DECIMAL if name.startswith("DECIMAL") else STORAGES.get(name) for column, name in types}
+    return {column: storage for column, storage in found.items() if storage}
 
 
 def _relation(connection: duckdb.DuckDBPyConnection, opened: Opened) -> duckdb.DuckDBPyRelation:

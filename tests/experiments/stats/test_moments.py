@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.errors import InvalidInput
@@ -140,3 +140,46 @@ def test_columns_of_different_shape_are_refused(columns) -> None:
 def test_moments_of_different_width_are_not_merged() -> None:
     with pytest.raises(InvalidInput, match="1 and 2 columns"):
         Moments.empty(1).merge(Moments.empty(2))
+
+
+@given(
+    data=st.lists(st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), min_size=2, max_size=40),
+    cut=st.integers(1, 39),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_day_that_was_merged_can_be_subtracted_again(data: list[tuple[float, float]], cut: int) -> None:
+    kept, day = moments_of(data[: min(cut, len(data) - 1)]), moments_of(data[min(cut, len(data) - 1) :])
+    rest = kept.merge(day).subtract(day)
+    scale = max(1.0, *(abs(value) for pair in data for value in pair)) ** 2
+    assert rest.n == kept.n
+    assert rest.mean == pytest.approx(kept.mean, rel=1e-9, abs=1e-9 * scale)
+    for ours, theirs in zip(rest.comoment, kept.comoment, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-9 * scale * len(data))
+
+
+def test_subtracting_keeps_the_digits_of_a_large_offset() -> None:
+    rng = np.random.default_rng(11)
+    values = 1e9 + rng.normal(0, 1, 4_000)
+    rest = Moments.from_arrays(values).subtract(Moments.from_arrays(values[3_000:]))
+    assert rest.var[0] == pytest.approx(np.var(values[:3_000] - 1e9, ddof=1), rel=1e-6)
+
+
+def test_subtracting_everything_leaves_no_units_and_nothing_changes_nothing() -> None:
+    some = Moments.from_arrays([1.0, 2.0, 6.0])
+    assert some.subtract(some) == Moments.empty(1)
+    assert some.subtract(Moments.empty(1)) == some
+
+
+def test_what_is_no_part_is_not_subtracted() -> None:
+    with pytest.raises(InvalidInput, match="no part"):
+        Moments.from_arrays([1.0]).subtract(Moments.from_arrays([1.0, 2.0]))
+    with pytest.raises(InvalidInput, match="no part"):
+        Moments.from_arrays([1.0]).subtract(Moments.from_arrays([1.0], [2.0]))
+
+
+def test_some_columns_have_the_moments_they_had_together() -> None:
+    rng = np.random.default_rng(12)
+    a, b, c = rng.normal(0, 1, (3, 50))
+    taken, alone = Moments.from_arrays(a, b, c).take([2, 0]), Moments.from_arrays(c, a)
+    assert taken.mean == pytest.approx(alone.mean, rel=1e-12)
+    assert np.array(taken.comoment) == pytest.approx(np.array(alone.comoment), rel=1e-12)
