@@ -71,8 +71,8 @@ class Believed:
     error: str = ""
 
 
-def believed(columns: TableColumns, measure: Measure, x: str) -> Believed | None:
-    """The number ``x`` itself; None where the file's type does not say what it is."""
+def believed(columns: TableColumns, measure: Measure, x: str, v: str) -> Believed | None:
+    """The number ``x`` itself, called ``v``; None where the file's type does not say what it is."""
     storage = columns.storage(measure.column)
     if measure.reading is Reading.ANSWERED:
         return Believed(value=f"CAST({x} IS NOT NULL AS INTEGER)")
@@ -83,7 +83,7 @@ def believed(columns: TableColumns, measure: Measure, x: str) -> Believed | None
     if storage is Storage.LOGICAL:
         return None
     if measure.reading is Reading.MONEY:
-        return _believed_money(columns, storage, x)
+        return _believed_money(columns, storage, x, v)
     return Believed(value=f"CAST({x} AS {'BIGINT' if storage is Storage.INTEGER else 'DOUBLE'})")
 
 
@@ -96,7 +96,7 @@ def _believed_binary(storage: Storage, x: str) -> Believed:
     return Believed(value=number, wrong=f"NOT ({number} = 0 OR {number} = 1)")
 
 
-def _believed_money(columns: TableColumns, storage: Storage, x: str) -> Believed | None:
+def _believed_money(columns: TableColumns, storage: Storage, x: str, v: str) -> Believed | None:
     factor, most = 10**columns.decimals, 10**MOST_DIGITS
     least = -most if columns.allow_negative else -1
     if storage is Storage.INTEGER:
@@ -106,4 +106,4 @@ def _believed_money(columns: TableColumns, storage: Storage, x: str) -> Believed
     number, unit = f"CAST({x} AS DOUBLE)", f"CAST({factor} AS DOUBLE)"
     minor = f"ROUND({number} * {unit})"
     wrong = "" if columns.allow_negative else f"{x} < 0"
-    return Believed(value=minor, wrong=wrong, error=f"ABS({number} - {minor} / {unit})")
+    return Believed(value=minor, wrong=wrong, error=f"ABS({number} - {v} / {unit})")

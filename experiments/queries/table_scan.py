@@ -34,7 +34,7 @@ WHOLE_SQUARES = 2.0**106  # below this sum of squares, every whole number among 
 def scannable(columns: TableColumns) -> bool:
     """Whether each row is a unit and the file's types say what every cell is."""
     return not (columns.unit or columns.rules or columns.currency) and all(
-        believed(columns, measure, "x") for _, measure in columns.read
+        believed(columns, measure, "x", "v") for _, measure in columns.read
     )
 
 
@@ -72,7 +72,7 @@ GROUP BY {grouping(columns, "a")}""",  # noqa: S608  (identifiers are checked an
 
 
 def _believed(columns: TableColumns, position: int) -> Believed:
-    found = believed(columns, columns.measures[position], f"x{position}")
+    found = believed(columns, columns.measures[position], f"x{position}", f"v{position}")
     if found is None:  # pragma: no cover  (scannable says so before)
         raise ValueError(columns.measures[position].column)
     return found
@@ -95,7 +95,7 @@ def _sums(columns: TableColumns) -> Iterator[str]:
 def _doubts(trusted: Mapping[int, Believed]) -> Iterator[str]:
     for i, one in trusted.items():
         if one.wrong:
-            yield f"COUNT(*) FILTER (WHERE {one.wrong}) AS w{i}"
+            yield f"COUNT_IF({one.wrong}) AS w{i}"
         if one.error:
             yield f"SUM({one.error}) AS e{i}"
 

@@ -26,7 +26,8 @@ def unit_steps(scope: Scope, terms: Terms, columns: Sequence[str], *, buckets: t
     after = " FILTER (WHERE timestamp >= first_at)" if before else ""
     segments = [f"s{i}" for i in range(len(scope.segments))]
     # A small number for each event name and each unit: comparing and grouping texts is what costs most here.
-    return f"""exposures AS (
+    # With segments the exposures are read twice: both times the units must have the same numbers.
+    return f"""exposures AS {"MATERIALIZED " if segments else ""}(
   SELECT
     {_lines(_exposure_columns(scope))}
   FROM events
@@ -78,11 +79,10 @@ def _exposure_columns(scope: Scope) -> list[str]:
         "MIN(timestamp) AS first_at",
         "CASE WHEN MIN(arm) = MAX(arm) THEN MIN(arm) END AS arm",
     ]
-    # of the first exposure: a segment must be known before the arm can change it
-    segments = (
-        f"COALESCE(ARG_MIN(JSON_EXTRACT_STRING(properties, $segment_{i}), timestamp), '') AS s{i}"
-        for i in range(len(scope.segments))
-    )
+    # Of the first exposure, with or without the property: a segment must be known before the arm can change it. Of two
+    # at the same moment the smaller text, whichever is read first.
+    values = [f"COALESCE(JSON_EXTRACT_STRING(properties, $segment_{i}), '')" for i in range(len(scope.segments))]
+    segments = (f"ARG_MIN({value}, ROW(timestamp, {value})) AS s{i}" for i, value in enumerate(values))
     return [*columns, *segments]
 
 

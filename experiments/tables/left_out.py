@@ -19,10 +19,7 @@ UNKNOWN = gettext_noop("%(covariate)s is not known of them, and they count as av
 MOVED = gettext_noop(
     "%(count)d units (%(share).2f%%) were in more than one arm before unexpected rows were left out, none is since."
 )
-SOME_UNKNOWN = gettext_noop(
-    "%(covariate)s is not known of them, and they count as average in what it adjusts (%(arms)s)."
-)
-MOVED = gettext_noop(
+SOME_MOVED = gettext_noop(
     "%(count)d units (%(share).2f%%) were in more than one arm before unexpected rows were left out; "
     "the %(left)d that still are were left out too."
 )
