@@ -70,6 +70,7 @@ class Reason(StrEnum):
     ZERO_BASELINE = "ZERO_BASELINE"
     UNBOUNDED = "UNBOUNDED"
     MISSING = "MISSING"
+    TOO_EARLY = "TOO_EARLY"
 
 
 class Stopping(StrEnum):

@@ -120,7 +120,9 @@ def _result(plan: Plan, metric: PlannedMetric, evidence: Evidence, judged: _Judg
     comparisons = _compare(plan, measured.contrasts, judged.rules)
     if judged.p_values:
         comparisons = tuple(
-            replace(one, p_value=p, log_p=log_p) for one, (p, log_p) in zip(comparisons, judged.p_values, strict=True)
+            # one that is too early for its share of alpha has no interval, and then no p-value either
+            one if math.isnan(one.p_value) else replace(one, p_value=p, log_p=log_p)
+            for one, (p, log_p) in zip(comparisons, judged.p_values, strict=True)
         )
     return MetricResult(
         metric=metric,

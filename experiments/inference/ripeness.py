@@ -34,4 +34,4 @@ def conversions_of(metric: PlannedMetric, numerator: float) -> float | None:
 def _withhold(value: Estimate) -> Estimate:
     if value.reasons:
         return value
-    return Estimate(n=value.n, mean=value.mean, var=math.nan, reasons=(Reason.TOO_FEW_UNITS,))
+    return Estimate(n=value.n, mean=value.mean, var=math.nan, reasons=(Reason.TOO_EARLY,))

@@ -6,7 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from experiments.contracts import Comparison, Kind, Looks, Plan, PlannedMetric, Posterior, Stopping, Superiority
+from experiments.contracts import (
+    Comparison,
+    Kind,
+    Looks,
+    Plan,
+    PlannedMetric,
+    Posterior,
+    Reason,
+    Stopping,
+    Superiority,
+)
 from experiments.evidence import Evidence
 from experiments.inference.estimates import Measured
 from experiments.inference.ripeness import ripe
@@ -61,12 +71,19 @@ def _at_looks(plan: Plan, looks: Looks, found: Superiority, control: Counts, tre
     sides = (Estimate(n=one.n, mean=math.nan, var=math.nan) for one in (control, treatment))
     contrast = ripe(plan, Contrast(arm=found.arm, control=next(sides), treatment=next(sides)), conversions=(None, None))
     if contrast.treatment.reasons:
-        unknown = math.nan
-        return replace(found, ci_low=unknown, ci_high=unknown, p_value=unknown, reasons=contrast.treatment.reasons)
+        return _withheld(found, contrast.treatment.reasons)
     rule = look_rule(plan, looks, contrast)
     p_value, _ = rule.p_value((found.probability - EVEN) / found.se, found.df)
-    margin = rule.critical(plan.alpha, found.df) * found.se
+    critical = rule.critical(plan.alpha, found.df)
+    if math.isinf(critical):
+        return _withheld(found, (Reason.TOO_EARLY,))
+    margin = critical * found.se
     low, high = max(found.probability - margin, 0.0), min(found.probability + margin, 1.0)
     if p_value > plan.alpha:
         low, high = min(low, EVEN), max(high, EVEN)
     return replace(found, ci_low=low, ci_high=high, p_value=p_value)
+
+
+def _withheld(found: Superiority, reasons: tuple[Reason, ...]) -> Superiority:
+    """The probability alone."""
+    return replace(found, ci_low=math.nan, ci_high=math.nan, p_value=math.nan, reasons=reasons)

@@ -63,7 +63,8 @@ def _decimal(columns: TableColumns, x: str) -> str:
 class Believed:
     """A number that is taken as it is, and what shows afterwards whether that was right.
 
-    ``wrong`` is a condition that no row may meet, "" where the type rules it out; ``error`` must be 0 in every row.
+    ``wrong`` is a condition that no row may meet, "" where the type rules it out; ``error`` is not negative and must be
+    0 in every row.
     """
 
     value: str
@@ -71,8 +72,11 @@ class Believed:
     error: str = ""
 
 
-def believed(columns: TableColumns, measure: Measure, x: str, v: str) -> Believed | None:
-    """The number ``x`` itself, called ``v``; None where the file's type does not say what it is."""
+def believed(columns: TableColumns, measure: Measure, x: str, *, wide: bool = True) -> Believed | None:
+    """The number ``x`` itself; None where the file's type does not say what it is.
+
+    Unless ``wide``, integers keep the file's type, in which squares are found faster where they have room.
+    """
     storage = columns.storage(measure.column)
     if measure.reading is Reading.ANSWERED:
         return Believed(value=f"CAST({x} IS NOT NULL AS INTEGER)")
@@ -83,20 +87,22 @@ def believed(columns: TableColumns, measure: Measure, x: str, v: str) -> Believe
     if storage is Storage.LOGICAL:
         return None
     if measure.reading is Reading.MONEY:
-        return _believed_money(columns, storage, x, v)
-    return Believed(value=f"CAST({x} AS {'BIGINT' if storage is Storage.INTEGER else 'DOUBLE'})")
+        return _believed_money(columns, storage, x)
+    if storage is Storage.INTEGER:
+        return Believed(value=f"CAST({x} AS BIGINT)" if wide else x)
+    return Believed(value=f"CAST({x} AS DOUBLE)")
 
 
 def _believed_binary(storage: Storage, x: str) -> Believed:
     if storage is Storage.LOGICAL:
         return Believed(value=f"CAST({x} AS INTEGER)")
     if storage is Storage.INTEGER:
-        return Believed(value=x, wrong=f"{x} < 0 OR {x} > 1")  # which a Parquet file's statistics can answer
+        return Believed(value=x, wrong=f"{x} < 0 OR {x} > 1")
     number = f"CAST({x} AS DOUBLE)"
     return Believed(value=number, wrong=f"NOT ({number} = 0 OR {number} = 1)")
 
 
-def _believed_money(columns: TableColumns, storage: Storage, x: str, v: str) -> Believed | None:
+def _believed_money(columns: TableColumns, storage: Storage, x: str) -> Believed | None:
     factor, most = 10**columns.decimals, 10**MOST_DIGITS
     least = -most if columns.allow_negative else -1
     if storage is Storage.INTEGER:
@@ -106,4 +112,4 @@ def _believed_money(columns: TableColumns, storage: Storage, x: str, v: str) -> 
     number, unit = f"CAST({x} AS DOUBLE)", f"CAST({factor} AS DOUBLE)"
     minor = f"ROUND({number} * {unit})"
     wrong = "" if columns.allow_negative else f"{x} < 0"
-    return Believed(value=minor, wrong=wrong, error=f"ABS({number} - {v} / {unit})")
+    return Believed(value=minor, wrong=wrong, error=f"ABS({number} - {minor} / {unit})")

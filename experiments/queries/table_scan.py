@@ -34,20 +34,23 @@ WHOLE_SQUARES = 2.0**106  # below this sum of squares, every whole number among 
 def scannable(columns: TableColumns) -> bool:
     """Whether each row is a unit and the file's types say what every cell is."""
     return not (columns.unit or columns.rules or columns.currency) and all(
-        believed(columns, measure, "x", "v") for _, measure in columns.read
+        believed(columns, measure, "x") for _, measure in columns.read
     )
 
 
-def scan_query(columns: TableColumns, caps: Mapping[int, float]) -> Query:
+def scan_query(columns: TableColumns, caps: Mapping[int, float], *, wide: bool) -> Query:
     """One row per arm as the file writes it, and per arm and segment.
 
+    Unless ``wide`` the square of a large integer fails, which is told by the database.
+
     ``n`` units; of the measure in place i ``n{i}`` values, their sum ``s{i}`` and ``c{i}``, of their cubes; of two of
-    one metric ``p{i}_{j}``, the sum of the products; ``w{i}`` values that are wrong and ``e{i}``, the sum of errors.
+    one metric ``p{i}_{j}``, the sum of the products. ``doubt`` is 0 where every value is what it was believed to be.
     """
-    trusted = {i: _believed(columns, i) for i, _ in columns.read}
+    trusted = {i: _believed(columns, i, wide) for i, _ in columns.read}
     cells = [f"{quoted(columns.arm)} AS a", *(f"{quoted(one)} AS d{k}" for k, one in enumerate(columns.segments))]
     cells += [f"{quoted(measure.column)} AS x{i}" for i, measure in columns.read]
     values = [f"{one.value} AS v{i}" for i, one in trusted.items()]
+    values += [f"{_doubt(trusted.values())} AS doubt"]
     steps = f"""cells AS (
   SELECT
     {lines(cells)}
@@ -60,7 +63,7 @@ def scan_query(columns: TableColumns, caps: Mapping[int, float]) -> Query:
 )"""  # noqa: S608  (identifiers are checked and quoted)
     if columns.capped:
         steps += f", limited AS (\n  SELECT *, {', '.join(capped_values(columns))} FROM rows\n)"
-    sums = ["COUNT(*) AS n", *_sums(columns), *_doubts(trusted)]
+    sums = ["COUNT(*) AS n", *_sums(columns), "SUM(doubt) AS doubt"]
     return Query(
         sql=f"""WITH {steps}
 SELECT
@@ -71,8 +74,8 @@ GROUP BY {grouping(columns, "a")}""",  # noqa: S608  (identifiers are checked an
     )
 
 
-def _believed(columns: TableColumns, position: int) -> Believed:
-    found = believed(columns, columns.measures[position], f"x{position}", f"v{position}")
+def _believed(columns: TableColumns, position: int, wide: bool) -> Believed:
+    found = believed(columns, columns.measures[position], f"x{position}", wide=wide)
     if found is None:  # pragma: no cover  (scannable says so before)
         raise ValueError(columns.measures[position].column)
     return found
@@ -92,12 +95,12 @@ def _sums(columns: TableColumns) -> Iterator[str]:
                 yield f"SUM(v{i} * v{j}) AS p{i}_{j}"
 
 
-def _doubts(trusted: Mapping[int, Believed]) -> Iterator[str]:
-    for i, one in trusted.items():
-        if one.wrong:
-            yield f"COUNT_IF({one.wrong}) AS w{i}"
-        if one.error:
-            yield f"SUM({one.error}) AS e{i}"
+def _doubt(trusted: Iterable[Believed]) -> str:
+    """One number for all that was believed. The statistics in a Parquet file answer most conditions without a row."""
+    wrong = " OR ".join(one.wrong for one in trusted if one.wrong)
+    terms = [f"CASE WHEN {wrong} THEN 1 ELSE 0 END"] if wrong else []
+    terms += [f"COALESCE({one.error}, 0)" for one in trusted if one.error]
+    return " + ".join(terms) or "0"
 
 
 def merged(rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
@@ -122,7 +125,7 @@ def doubts(columns: TableColumns, rows: Sequence[Mapping[str, object]]) -> bool:
 
 
 def _doubtful(columns: TableColumns, row: Mapping[str, object]) -> bool:
-    if any(row.get(f"{sign}{i}") for i in range(len(columns.measures)) for sign in "we"):
+    if row["doubt"]:
         return True
     n = row["n"]
     for group in columns.groups:

@@ -30,6 +30,7 @@ REASONS = {
     Reason.ZERO_BASELINE: gettext_noop("control is 0"),
     Reason.UNBOUNDED: gettext_noop("control cannot be told from 0"),
     Reason.MISSING: gettext_noop("a value is missing"),
+    Reason.TOO_EARLY: gettext_noop("too early in the plan"),
 }
 
 SIMULATED = "SIMULATED: "

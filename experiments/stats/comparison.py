@@ -119,6 +119,8 @@ def _judged(points: Comparison, c: Estimate, t: Estimate, se: float, rule: Rule)
     statistic = points.effect / se
     p_value, log_p = rule.p_value(statistic, df)
     critical = rule.critical(points.alpha, df)
+    if math.isinf(critical):
+        return replace(points, se=se, df=df, reasons=(Reason.TOO_EARLY, *points.reasons))
     margin = critical * se
     low, high = _agree(points.effect - margin, points.effect + margin, points.effect, p_value <= points.alpha)
     rel_low, rel_high, reasons = _relative(points, c, t, critical, outside=low > 0 or high < 0)

@@ -12,12 +12,14 @@ import numpy.typing as npt
 from scipy import interpolate, optimize, special
 
 from experiments.errors import InvalidInput
-from experiments.stats.passage import Passage
+from experiments.stats.passage import FARTHEST, Passage
 from experiments.stats.student import critical_value, two_sided_p
 
 # Error rates at which the bounds are tabulated; between them the p-value is interpolated.
 ALPHAS = (1e-12, 1e-9, 1e-7, 1e-5, 1e-4, 1e-3, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.7, 0.9, 0.99)
 LOG_4 = math.log(4)
+STEP = 1e-9  # keeps the table strictly rising where rounding would not
+SMALLEST = -700.0  # logarithm of a nominal p-value; a smaller one underflows
 
 Array = npt.NDArray[np.float64]
 
@@ -32,9 +34,11 @@ def spent(alpha: float, fraction: float) -> float:
     >>> spent(0.05, 1.0), round(spent(0.05, 0.5), 6)
     (0.05, 0.003051)
     """
-    if fraction == 1:
-        return alpha
-    return float(4 * special.ndtr(special.ndtri(alpha / 4) / math.sqrt(fraction)))
+    return alpha if fraction == 1 else math.exp(_log_spent(alpha, fraction))
+
+
+def _log_spent(alpha: float, fraction: float) -> float:
+    return float(LOG_4 + special.log_ndtr(special.ndtri(alpha / 4) / math.sqrt(fraction)))
 
 
 def bounds(fractions: Sequence[float], alpha: float) -> tuple[float, ...]:
@@ -148,8 +152,9 @@ class Spending:
         return math.exp(log_p), log_p
 
     def critical(self, alpha: float, df: float) -> float:
-        """The |t| whose sequential p-value is ``alpha``."""
-        return critical_value(math.exp(_nominal(self.fractions, alpha)), df)
+        """The |t| whose sequential p-value is ``alpha``; inf so early that no double is surprising enough."""
+        nominal = _nominal(self.fractions, alpha)
+        return critical_value(math.exp(nominal), df) if nominal > SMALLEST else math.inf
 
 
 class _Table:
@@ -159,7 +164,13 @@ class _Table:
         limits = _look(fractions, ALPHAS).bounds
         self.log_alpha = np.log(ALPHAS)
         # more looks never make a result more surprising, whatever the rounding of the integration
-        self.nominal = np.minimum(math.log(2) + special.log_ndtr(-limits), self.log_alpha)
+        nominal = np.minimum(math.log(2) + special.log_ndtr(-limits), self.log_alpha)
+        # so early that a bound is out of reach: as if nothing had been spent before
+        out_of_reach = limits >= FARTHEST
+        nominal[out_of_reach] = [_log_spent(alpha, fractions[-1]) for alpha in np.array(ALPHAS)[out_of_reach]]
+        for i in range(nominal.size - 2, -1, -1):
+            nominal[i] = min(nominal[i], nominal[i + 1] * (1 + STEP))
+        self.nominal = nominal
         self.root = math.sqrt(fractions[-1])
         curve = interpolate.PchipInterpolator(np.append(self.nominal, 0.0), np.append(self.log_alpha, 0.0))
         self.curve = curve

@@ -59,8 +59,8 @@ class Engine:
 @contextmanager
 def open_engine(opened: Opened) -> Iterator[Engine]:
     """An engine in memory that spills into the file's workspace."""
-    with duckdb.connect() as connection:
-        connection.execute("SET temp_directory = $folder", {"folder": str(opened.workspace)})
+    with duckdb.connect(config={"temp_directory": str(opened.workspace)}) as connection:
+        connection.execute("SET parquet_metadata_cache = true")  # what describes a file is needed more than once
         with _told(opened.name):
             engine = Engine(connection, opened)
         yield engine

@@ -76,15 +76,21 @@ def _scanned(engine: Engine, spec: TableSpec, layout: Layout) -> Tables | None:
     """None where something that the scan believed is not so."""
     columns = layout.columns
     caps = _caps(engine, spec, layout)
-    try:
-        rows = merged(engine.rows(scan_query(columns, caps)))
-    except TooLarge:
-        return None
-    if doubts(columns, rows):
+    rows = _scan(engine, columns, caps)
+    if not rows or doubts(columns, rows):
         return None
     counted = [row | {"rows": row["n"]} for row in rows if _dimension(row) < 0]
     checked = check_file(engine, spec, columns, counted)
     return _tables(checked, rows, caps, lambda row, position: scanned_sums_of(row, columns, position))
+
+
+def _scan(engine: Engine, columns: TableColumns, caps: Mapping[int, float]) -> list[Row]:
+    for wide in (False, True):
+        try:
+            return merged(engine.rows(scan_query(columns, caps, wide=wide)))
+        except TooLarge:
+            continue
+    return []
 
 
 def _read(engine: Engine, spec: TableSpec, layout: Layout) -> Tables:

@@ -28,6 +28,7 @@ COMMANDS: dict[str, Entry] = {
     "events": Entry("winnow.events.commands", "events", "Events: bring them in."),
     "keys": Entry("winnow.commands", "keys", "Keys for programs."),
     "login-link": Entry("winnow.commands", "login_link", "Print a link that logs NAME in."),
+    "plan": Entry("winnow.plan", "plan", "Plan an experiment on METRIC with recent units."),
     "setup": Entry("winnow.commands", "setup", "Bring the database up to date and check the settings."),
     "up": Entry("winnow.commands", "up", "Run everything on this machine."),
 }

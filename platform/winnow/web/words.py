@@ -60,6 +60,7 @@ REASONS: dict[Reason, Promise] = {
     Reason.UNBOUNDED: _(
         "The control's value cannot be told from 0, so the relative effect is not bounded; read the difference."
     ),
+    Reason.TOO_EARLY: _("It is so early in the plan that no effect could be settled yet."),
     Reason.MISSING: _("A value is missing in the data, so nothing was computed from the rest."),
 }
 

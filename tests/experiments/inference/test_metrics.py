@@ -280,7 +280,7 @@ def test_a_sequence_withholds_its_judgement_until_enough_is_in() -> None:
     rare = {"control": moments(19 / 5_000, n=5_000, variance=0.004), "b": moments(0.01, n=5_000, variance=0.01)}
     for measured in (few, rare):
         (one,) = infer(early, evidence({"joined": measured, "orders": by_arm(2.0, 3.0)}))[0].comparisons
-        assert one.reasons == (Reason.TOO_FEW_UNITS,)
+        assert one.reasons == (Reason.TOO_EARLY,)
         assert one.effect == pytest.approx(measured["b"].mean[0] - measured["control"].mean[0])
         assert math.isnan(one.p_value)
         assert math.isnan(one.ci_low)
@@ -306,15 +306,15 @@ def test_what_is_withheld_is_withheld_in_every_view_of_the_metric() -> None:
             values={"orders": {arm: Counts.from_values(range(60)) for arm in few}},
         ),
     )
-    assert {one.reasons for one in (*comparisons((result,)),)} == {(Reason.TOO_FEW_UNITS,)}
+    assert {one.reasons for one in (*comparisons((result,)),)} == {(Reason.TOO_EARLY,)}
     assert [one.name for one in result.alternatives] == ["raw", "unadjusted", "stratified"]
     assert all(math.isnan(one.p_value) for one in comparisons((result,)))
     assert math.isnan(result.guardrails[0].p_value)
     assert result.guardrails[0].standing is Standing.OPEN
     assert math.isnan(result.posteriors[0].chance_to_beat)
-    assert result.superiorities[0].reasons == (Reason.TOO_FEW_UNITS,)
+    assert result.superiorities[0].reasons == (Reason.TOO_EARLY,)
     assert math.isnan(result.superiorities[0].p_value)
-    assert all(one.reasons == (Reason.TOO_FEW_UNITS,) for one in result.segments[0].segments)
+    assert all(one.reasons == (Reason.TOO_EARLY,) for one in result.segments[0].segments)
     assert not result.segments[0].differs
 
 
@@ -602,3 +602,23 @@ def test_what_calibration_found_goes_with_its_metric() -> None:
     )
     results = infer(plan((PRIMARY, GUARDRAIL)), evidence({}, calibrations={"orders": badge}))
     assert (results[0].calibration, results[1].calibration) == (badge, None)
+
+
+@pytest.mark.parametrize("fraction", [0.0005, 0.003, 0.004, 0.01, 0.02, 0.05])
+@pytest.mark.parametrize("treatments", [1, 2])
+def test_a_first_look_at_next_to_nothing_fails_nothing_and_finds_nothing(fraction: float, treatments: int) -> None:
+    """Almost nothing may be spent yet: intervals are very wide, or there are none; a report of the first day stands."""
+    looks = Looks(fractions=(fraction,), units=200, planned_units=round(200 / fraction), days=0.1)
+    whole = plan((PRIMARY, *SECONDARY), treatments, stopping=Stopping.SPENDING, planned_units=looks.planned_units)
+    measured = {metric.key: by_arm(2.0, 2.5, 2.1, n=100) for metric in whole.metrics}
+    for one in comparisons(infer(whole, evidence(measured, looks))):
+        assert one.effect == pytest.approx(0.5 if one.arm == "b" else 0.1)
+        assert not one.significant
+        if math.isnan(one.p_value):
+            assert fraction < 0.01
+            assert one.reasons == (Reason.TOO_EARLY,)
+            assert all(math.isnan(part) for part in (one.ci_low, one.ci_high, one.rel_ci_low, one.critical))
+        else:
+            assert one.critical > 8
+            assert one.ci_low < 0 < one.ci_high
+            assert 0.05 < one.p_value <= 1

@@ -139,7 +139,7 @@ def test_a_sequence_waits_for_a_hundred_units_and_twenty_conversions_an_arm(
     one = contrast(control=value(units[0]), treatment=value(units[1]))
     kept = ripe(plan(stopping=Stopping.SEQUENCE), one, conversions=conversions)
     assert (kept == one) is judged
-    assert kept.treatment.reasons == (() if judged else (Reason.TOO_FEW_UNITS,))
+    assert kept.treatment.reasons == (() if judged else (Reason.TOO_EARLY,))
     assert kept.treatment.mean == one.treatment.mean
     assert ripe(plan(), one, conversions=conversions) is one
 

@@ -148,5 +148,5 @@ def test_a_sequence_waits_in_each_segment() -> None:
     shares = replace(PRIMARY, kind=Kind.PROPORTION, scale=Scale.SHARE)
     measured = evidence({}, segments={"orders": {"country": groups}})
     (got,) = segments_of(plan(stopping=Stopping.SEQUENCE), shares, measured)
-    assert [one.reasons for one in got.segments] == [(), (Reason.TOO_FEW_UNITS,)]  # 15 conversions in France's control
+    assert [one.reasons for one in got.segments] == [(), (Reason.TOO_EARLY,)]  # 15 conversions in France's control
     assert math.isnan(got.p_value)

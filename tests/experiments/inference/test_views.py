@@ -165,9 +165,18 @@ def test_its_interval_leaves_out_one_half_exactly_where_its_p_value_says_so(
 
 def test_a_sequence_waits_for_a_hundred_values_an_arm() -> None:
     (early,) = superiority(plan((SCORES,), stopping=Stopping.SEQUENCE), control=LOW[:90], b=HIGH)
-    assert early.reasons == (Reason.TOO_FEW_UNITS,)
+    assert early.reasons == (Reason.TOO_EARLY,)
     assert math.isnan(early.p_value)
     assert early.probability > 0.5
     (later,) = superiority(plan((SCORES,), stopping=Stopping.SEQUENCE), control=LOW, b=HIGH)
     assert later.reasons == ()
     assert later.p_value < 0.05
+
+
+def test_so_early_that_nothing_may_be_spent_there_is_only_the_probability() -> None:
+    looks = Looks(fractions=(0.001,), units=480, planned_units=480_000)
+    (one,) = superiority(plan((SCORES,), stopping=Stopping.SPENDING, planned_units=480_000), looks, control=LOW, b=HIGH)
+    assert one.reasons == (Reason.TOO_EARLY,)
+    assert one.probability > 0.5
+    assert math.isnan(one.p_value)
+    assert math.isnan(one.ci_low)

@@ -1,0 +1,1 @@
+"""Where interactions come from: files of sequences, tables, and public data sets."""
