@@ -29,8 +29,7 @@ from experiments.stats.planning import Baseline, Design
 from experiments.stats.traffic import Traffic
 
 CURVE_DAYS = (7, 14, 21, 28, 42, 56)
-MOST_ARMS = 20
-LEAST_ALPHA, MOST_POWER = 1e-6, 0.9999  # the bounds of daily looks are not computed beyond
+MOST_ARMS, LEAST_ALPHA, MOST_POWER = 10, 1e-4, 0.999  # beyond, the bounds of daily looks take too long
 NO_EVENTS = "there are none to plan with; send some (docs/events.md) or run `winnow demo`"
 
 

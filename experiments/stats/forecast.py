@@ -67,7 +67,7 @@ class Forecast:
     >>> forecast = Forecast(baseline=Baseline(mean=10.0, var=400.0), traffic=traffic, design=Design())
     >>> found = forecast.target(rel_effect=0.05)
     >>> found.units, found.days, found.whole_weeks, found.looks
-    (52580.0, 22, 28, 21)
+    (52616.0, 22, 28, 21)
     """
 
     baseline: Baseline

@@ -21,19 +21,22 @@ MANY = 1e9  # degrees of freedom: a plan is for large samples
 def daily_looks(arrivals: Sequence[float], units: float) -> tuple[float, ...]:
     """The fractions of the planned units at the end of each day up to the one that completes them, 1 last.
 
-    At most 50: of the days within the same 2 % of the units, the first.
+    At most 50: of the days within the same 2 % of the units, the first; 50 equal steps where none completes them.
 
     Args:
         arrivals: units in all by the end of day 1, 2, …
         units: planned, above 0.
 
-    >>> daily_looks([500.0, 800.0, 803.0, 999.0, 1200.0], 1000.0)
+    >>> daily_looks([500.0, 800.0, 803.0, 1000.0, 1200.0], 1000.0)
     (0.5, 0.8, 1.0)
     """
+    parts = round(1 / PART)
+    if not arrivals or arrivals[-1] < units:
+        return tuple(part / parts for part in range(1, parts + 1))
     kept: dict[int, float] = {}
     for count in arrivals:
         part = int(count / units / PART)
-        if 0 < part < round(1 / PART):
+        if 0 < part < parts:
             kept.setdefault(part, count / units)
     return (*kept.values(), 1.0)
 

@@ -60,7 +60,7 @@ class Engine:
 def open_engine(opened: Opened) -> Iterator[Engine]:
     """An engine in memory that spills into the file's workspace."""
     with duckdb.connect(config={"temp_directory": str(opened.workspace)}) as connection:
-        connection.execute("SET parquet_metadata_cache = true")  # what describes a file is needed more than once
+        connection.execute("SET enable_progress_bar = false")  # it would stand in the report
         with _told(opened.name):
             engine = Engine(connection, opened)
         yield engine

@@ -41,7 +41,7 @@ FRAGILE = gettext_noop(
     "The guardrail that is closest is %(metric)s: its interval reaches %(bound)s, the margin is %(margin)s."
 )
 HARM = gettext_noop("%(metric)s is worse beyond chance: %(effect)s (%(level)g%% interval %(low)s to %(high)s).")
-UNPROVEN = gettext_noop("%(metric)s is not yet shown to be within its margin of %(margin)s; more units would show it.")
+UNPROVEN = gettext_noop("%(metric)s is not yet shown to be within its margin of %(margin)s; more units may show it.")
 
 
 def change(

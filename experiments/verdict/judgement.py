@@ -111,7 +111,7 @@ def _refused(arm: PlannedArm, message: Message) -> Verdict:
 
 def _notes(plan: Plan, looks: Looks, comparison: Comparison) -> tuple[Message, ...]:
     early = plan.stopping is Stopping.SPENDING and bool(looks.fractions) and looks.fractions[-1] < 1
-    if not (early and comparison.significant):
+    if not (early and comparison.significant and plan.alpha < POWER):
         return ()
     times = early_stop_exaggeration(looks.fractions, plan.alpha, POWER)
     return (Message(template=EXAGGERATED, params={"times": times}),) if math.isfinite(times) else ()

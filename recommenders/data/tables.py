@@ -26,8 +26,8 @@ class EventColumns:
     """What the columns of the events are called. None: there is no such column.
 
     ``time`` holds numbers (seconds since 1970, or any that order events) or dates and times, UTC where no zone is
-    given; without it rows are in the order of time. ``kind`` holds names or numbers of :class:`Kind`; without it all are
-    purchases. ``value`` holds quantities, or ratings where ``rated``.
+    given; without it rows are in the order of time. ``kind`` holds names or numbers of :class:`Kind`; without it all
+    are purchases. ``value`` holds quantities, or ratings where ``rated``.
     """
 
     user: str = "user_id"

@@ -1,0 +1,1 @@
+"""Judging strategies by what users did later, beside baselines that everybody understands."""

@@ -121,7 +121,7 @@ def test_a_guardrail_that_is_not_proven_holds_a_better_treatment_back() -> None:
     whole = plan((PRIMARY, GUARDRAIL), rule=STRICT, **RUNNING)
     assert changes(whole, orders=by_arm(2.0, 2.5), visits=by_arm(2.0, 1.99)) == (
         Action.KEEP_RUNNING,
-        "Visits is not yet shown to be within its margin of 2%; more units would show it.",
+        "Visits is not yet shown to be within its margin of 2%; more units may show it.",
     )
 
 

@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from experiments.contracts import (
+    Calibration,
     Direction,
     Exclusion,
     Kind,
+    Looks,
     Message,
     Plan,
     PlannedArm,
@@ -18,6 +20,7 @@ from experiments.contracts import (
     Role,
     Scale,
     Source,
+    Stopping,
     Unit,
 )
 from experiments.metrics.builtin import BUILTIN_METRICS
@@ -27,6 +30,7 @@ from experiments.reports import Evidence, build_report
 from experiments.services import lifecycle
 from experiments.services.evidence import TWO_ARMS
 from experiments.services.lifecycle import Draft
+from experiments.stats.counts import Counts
 from experiments.stats.moments import Moments
 
 START = datetime(2026, 5, 4, 8, tzinfo=UTC)
@@ -182,7 +186,56 @@ def impressions() -> Report:
     )
 
 
+def watched() -> Report:
+    """Half of the planned units are in, and everything that a report can say beside its figures is there to say."""
+    running = plan(stopping=Stopping.SPENDING, planned_units=120_000, complete=False, prior_sd=0.05)
+    metrics = tuple(
+        replace(
+            metric, margin=0.1 if metric.key == "returns" else None, winsor=0.99 if metric.key == "revenue" else None
+        )
+        for metric in running.metrics
+    )
+    measured = evidence().moments
+    conversions = {**measured["conversion"], "cf": _share(UNITS["cf"], 0.083)}
+    thirds = {arm: _share(n // 3, 0.07) for arm, n in UNITS.items()}
+    stars = {"control": [5, 12, 30, 40, 13], "cf": [4, 10, 28, 42, 16], "deep": [6, 12, 30, 39, 13]}
+    checked = {"runs": 1_000, "units": 60_000, "coverage": 0.95, "uniformity_p": 0.4, "alpha": 0.05}
+    return build_report(
+        replace(running, metrics=metrics),
+        evidence(
+            moments={**measured, "conversion": conversions},
+            raw={"revenue": measured["revenue"]},
+            caps={"revenue": 250_000.0},
+            values={
+                "satisfaction": {
+                    arm: Counts.from_columns([1, 2, 3, 4, 5], [30 * count for count in counts])
+                    for arm, counts in stars.items()
+                }
+            },
+            segments={
+                "conversion": {
+                    "membership": {
+                        "gold": {**thirds, "cf": _share(6_000, 0.095)},
+                        "": {**thirds, "cf": _share(7_000, 0.06)},
+                    }
+                }
+            },
+            novelty={"conversion": {arm: Moments.from_summary(n=9_000, mean=0.0, variance=0.1) for arm in UNITS}},
+            looks=Looks(fractions=(0.2, 0.35, 0.5), units=60_038, planned_units=120_000, days=7.0),
+            calibrations={
+                "conversion": Calibration(
+                    metric="conversion", method="plain", false_positives=0.047, passed=True, **checked
+                ),
+                "revenue": Calibration(
+                    metric="revenue", method="capped", false_positives=0.081, passed=False, **checked
+                ),
+            },
+        ),
+    )
+
+
 REPORTS = {
+    "watched": watched,
     "healthy": healthy,
     "warned": warned,
     "failed": failed,

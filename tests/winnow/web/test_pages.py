@@ -54,6 +54,31 @@ def test_the_page_answers_trust_then_verdict_then_metrics(manager):
     assert f"All {len(CHECKS)} checks passed." in page
 
 
+def test_a_running_experiment_says_what_its_figures_account_for_and_what_would_change_the_verdict(manager):
+    make_experiment("exp", REPORTS["watched"]())
+    page = text(manager.get("/experiments/exp")).replace("&#x27;", "'")
+    for words in (
+        "Ship",
+        "Effects that end an experiment this early are exaggerated",
+        "Had all 60,038 units seen Collaborative, Revenue would differ by",
+        "look 3 at 50% of the plan",
+        "account for 2 treatments (Šidák)",
+        "(Benjamini-Hochberg)",
+        "A/A 4.7%",
+        "Self-check FAILED: 8.1% false alarms",
+        "More about Conversion",
+        "Collaborative by membership: the effect differs",
+        "Two towers by membership: no sign that the effect differs",
+        "Each unit counts up to CNY 2,500",
+        "Collaborative, not capped",
+        "chance of a higher value than control",
+        "no sign that the effect changes from a unit's first to its second week",
+        "not shown to be within the margin of 10%",
+        "60,038 of 120,000 planned units are in (50%); at the pace so far the rest takes 7 days",
+    ):
+        assert words in page, words
+
+
 def test_a_failed_check_is_said_before_any_figure(manager):
     make_experiment("exp", REPORTS["failed"]())
     page = text(manager.get("/experiments/exp"))

@@ -1,0 +1,143 @@
+"""How the training of a sequence model runs: how many steps, how fast, what to compare with, and which state is best."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from recommenders.contracts import Budget, Floats, Interactions
+from recommenders.strategies.sequence_model import SequenceModel
+from recommenders.strategies.sequence_windows import HeldOut, Places
+
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+WARM_UP = 0.05  # share of the steps
+CHECKS, FIRST_CHECK = 12, 0.4  # how often the held out are asked, and after which share of the steps
+STEPS_TO_JUDGE = 50  # before the time of a step is believed
+RESERVE = 0.95  # of the budget, for steps
+BUSY = 3.0  # how many times longer than its computing training may take on a busy machine
+NS_PER_PRODUCT, NS_PER_PARAMETER = 0.4, 20.0  # one thread of a slow machine
+BEST = 10
+
+
+class Clock:
+    """How much of the time is used: of computing, so that others on the machine change nothing, up to a limit."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.seconds = budget.seconds
+        self.computed, self.passed = time.thread_time(), time.monotonic()
+
+    def used(self) -> float:
+        """The share of the budget that is gone."""
+        computed, passed = time.thread_time() - self.computed, time.monotonic() - self.passed
+        return max(computed, passed / BUSY) / self.seconds
+
+
+class Course:
+    """How many steps there will be, and the learning rate of each: up in a line, down in half a cosine.
+
+    >>> course = Course(100, 0.002, used=0.0)
+    >>> course.rate()
+    0.0004
+    >>> for _ in range(50):
+    ...     course.advance(used=0.8)
+    >>> course.total, course.done, course.over()
+    (59, 50, False)
+    """
+
+    def __init__(self, planned: int, highest: float, used: float) -> None:
+        self.planned = self.total = planned
+        self.highest, self.begun, self.used = highest, used, used
+        self.done = self.checks = 0
+
+    def rate(self) -> float:
+        """Of the next step."""
+        warm = max(WARM_UP * self.total, 1.0)
+        if self.done < warm:
+            return self.highest * min((self.done + 1) / warm, 1.0)
+        return self.highest * 0.5 * (1 + math.cos(math.pi * (self.done - warm) / max(self.total - warm, 1.0)))
+
+    def advance(self, used: float) -> None:
+        """One step is done. Plan fewer where not all would fit, so that the rate still comes down to 0."""
+        self.done, self.used = self.done + 1, used
+        if self.done >= STEPS_TO_JUDGE and used > self.begun:
+            left = max(RESERVE - used, 0.0) * self.done / (used - self.begun)
+            self.total = min(self.total, self.done + int(left))
+
+    def over(self) -> bool:
+        """Whether that was the last step."""
+        return self.done >= self.total or self.used >= 1
+
+    def due(self) -> bool:
+        """Whether to check now; always after the last step."""
+        at = (FIRST_CHECK + self.checks / CHECKS * (1 - FIRST_CHECK)) * self.total
+        due = self.over() or self.done >= at
+        self.checks += due
+        return due
+
+
+class Negatives:
+    """Items to compare a target with, drawn as often as they were taken."""
+
+    def __init__(self, data: Interactions, count: int, rng: np.random.Generator) -> None:
+        taken = np.bincount(data.items, minlength=len(data.catalogue))
+        self.rng, self.count, self.sums = rng, count, np.cumsum(taken)
+        # logarithm of how often a draw brings each item: what sampling adds to the odds, to be taken off again
+        self.expected: Floats = np.log(np.maximum(count * taken / taken.sum(), 1e-12)).astype(np.float32)
+
+    def draw(self) -> Places:
+        """Codes, shape (count,)."""
+        return np.searchsorted(self.sums, self.rng.integers(self.sums[-1], size=self.count), side="right")
+
+
+class Best:
+    """The arrays that found most of what was held out; the last ones where nothing was."""
+
+    def __init__(self, held_out: HeldOut | None) -> None:
+        self.held_out = held_out
+        self.arrays: Arrays = {}
+        self.ndcg, self.step = math.nan, 0
+
+    def offer(self, arrays: Arrays, model: SequenceModel, step: int) -> None:
+        """Keep these if they are not worse than those before."""
+        if self.held_out is not None:
+            found = ndcg(model, self.held_out)
+            if found < self.ndcg:
+                return
+            self.ndcg = found
+        self.arrays, self.step = arrays, step
+
+
+def ndcg(model: SequenceModel, held_out: HeldOut) -> float:
+    """Mean of 1 / log₂(1 + rank) where the held-out item is among the ten best, among all items not in the history."""
+    scores = model.score(held_out.histories)
+    rows = np.arange(len(scores))
+    wanted = scores[rows, held_out.targets].copy()
+    repeated = np.zeros(len(scores), dtype=np.bool_)
+    again = held_out.targets[held_out.histories.rows] == held_out.histories.items
+    repeated[held_out.histories.rows[again]] = True
+    old = ~repeated[held_out.histories.rows]  # whoever takes an item again is offered old items as well
+    scores[held_out.histories.rows[old], held_out.histories.items[old]] = -np.inf
+    rank = 1 + (scores > wanted[:, None]).sum(axis=1)
+    return float(np.where((rank <= BEST) & np.isfinite(wanted), 1 / np.log2(1 + rank), 0).mean())
+
+
+def affordable(events: int, items: int, *, products: int, floats: int, batch: int, passes: int, budget: Budget) -> int:
+    """How many steps to plan: all passes, or as many as fit on a slow machine. The same on every machine.
+
+    Args:
+        events: of one pass.
+        items: of the catalogue.
+        products: multiplications for one event.
+        floats: parameters of one item.
+        batch: events of one step.
+        passes: over the data.
+        budget: what may be used.
+    """
+    nanoseconds = batch * products * NS_PER_PRODUCT + items * floats * NS_PER_PARAMETER
+    fit = int(RESERVE * budget.seconds * 1e9 / nanoseconds)
+    return max(min(passes * math.ceil(events / batch), fit), 1)
