@@ -44,13 +44,14 @@ def scan_query(columns: TableColumns, caps: Mapping[int, float], *, wide: bool) 
     Unless ``wide`` the square of a large integer fails, which is told by the database.
 
     ``n`` units; of the measure in place i ``n{i}`` values, their sum ``s{i}`` and ``c{i}``, of their cubes; of two of
-    one metric ``p{i}_{j}``, the sum of the products. ``doubt`` is 0 where every value is what it was believed to be.
+    one metric ``p{i}_{j}``, the sum of the products. Where every value is what it was believed to be, ``kept`` is ``n``
+    and ``e{i}`` 0.
     """
     trusted = {i: _believed(columns, i, wide) for i, _ in columns.read}
     cells = [f"{quoted(columns.arm)} AS a", *(f"{quoted(one)} AS d{k}" for k, one in enumerate(columns.segments))]
     cells += [f"{quoted(measure.column)} AS x{i}" for i, measure in columns.read]
     values = [f"{one.value} AS v{i}" for i, one in trusted.items()]
-    values += [f"{_doubt(trusted.values())} AS doubt"]
+    values += [f"{one.error} AS e{i}" for i, one in trusted.items() if one.error]
     steps = f"""cells AS (
   SELECT
     {lines(cells)}
@@ -63,7 +64,7 @@ def scan_query(columns: TableColumns, caps: Mapping[int, float], *, wide: bool) 
 )"""  # noqa: S608  (identifiers are checked and quoted)
     if columns.capped:
         steps += f", limited AS (\n  SELECT *, {', '.join(capped_values(columns))} FROM rows\n)"
-    sums = ["COUNT(*) AS n", *_sums(columns), "SUM(doubt) AS doubt"]
+    sums = ["COUNT(*) AS n", *_sums(columns), *_evidence(trusted)]
     return Query(
         sql=f"""WITH {steps}
 SELECT
@@ -95,12 +96,14 @@ def _sums(columns: TableColumns) -> Iterator[str]:
                 yield f"SUM(v{i} * v{j}) AS p{i}_{j}"
 
 
-def _doubt(trusted: Iterable[Believed]) -> str:
-    """One number for all that was believed. The statistics in a Parquet file answer most conditions without a row."""
-    wrong = " OR ".join(one.wrong for one in trusted if one.wrong)
-    terms = [f"CASE WHEN {wrong} THEN 1 ELSE 0 END"] if wrong else []
-    terms += [f"COALESCE({one.error}, 0)" for one in trusted if one.error]
-    return " + ".join(terms) or "0"
+def _evidence(trusted: Mapping[int, Believed]) -> Iterator[str]:
+    """What :func:`doubts` reads. The statistics in a Parquet file answer most conditions without a look at a row."""
+    wrong = " OR ".join(one.wrong for one in trusted.values() if one.wrong)
+    if wrong:
+        yield f"COUNT(CASE WHEN {wrong} THEN NULL ELSE 1 END) AS kept"
+    for i, one in trusted.items():
+        if one.error:
+            yield f"SUM(e{i}) AS e{i}"
 
 
 def merged(rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
@@ -125,9 +128,9 @@ def doubts(columns: TableColumns, rows: Sequence[Mapping[str, object]]) -> bool:
 
 
 def _doubtful(columns: TableColumns, row: Mapping[str, object]) -> bool:
-    if row["doubt"]:
-        return True
     n = row["n"]
+    if row.get("kept", n) != n or any(row.get(f"e{i}") for i, _ in columns.read):
+        return True
     for group in columns.groups:
         if len(group.places) > 1 and any(_count(columns, row, i) != n for i in group.places):
             return True

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recommenders.contracts import Budget, Floats, Interactions
-from recommenders.strategies.sequence_model import SequenceModel
+from recommenders.strategies.sequence_model import ROWS_AT_ONCE, SequenceModel
 from recommenders.strategies.sequence_windows import HeldOut, Places
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
@@ -113,17 +113,22 @@ class Best:
 
 
 def ndcg(model: SequenceModel, held_out: HeldOut) -> float:
-    """Mean of 1 / log₂(1 + rank) where the held-out item is among the ten best, among all items not in the history."""
-    scores = model.score(held_out.histories)
-    rows = np.arange(len(scores))
-    wanted = scores[rows, held_out.targets].copy()
-    repeated = np.zeros(len(scores), dtype=np.bool_)
-    again = held_out.targets[held_out.histories.rows] == held_out.histories.items
-    repeated[held_out.histories.rows[again]] = True
-    old = ~repeated[held_out.histories.rows]  # whoever takes an item again is offered old items as well
-    scores[held_out.histories.rows[old], held_out.histories.items[old]] = -np.inf
-    rank = 1 + (scores > wanted[:, None]).sum(axis=1)
-    return float(np.where((rank <= BEST) & np.isfinite(wanted), 1 / np.log2(1 + rank), 0).mean())
+    """Mean of 1 / log₂(1 + rank) where the held-out item is among the ten best.
+
+    Whoever takes an old item again is offered all items, everybody else those not in the history.
+    """
+    total = 0.0
+    for first in range(0, held_out.users.size, ROWS_AT_ONCE):
+        batch = held_out.data.batch(held_out.users[first : first + ROWS_AT_ONCE])
+        targets = held_out.targets[first : first + ROWS_AT_ONCE]
+        scores = model.score(batch)
+        wanted = scores[np.arange(len(scores)), targets]
+        again = np.bincount(batch.rows, weights=batch.items == targets[batch.rows], minlength=len(batch)) > 0
+        old = ~again[batch.rows]
+        scores[batch.rows[old], batch.items[old]] = -np.inf
+        rank = 1 + (scores > wanted[:, None]).sum(axis=1)
+        total += (1 / np.log2(1 + rank[(rank <= BEST) & np.isfinite(wanted)])).sum()
+    return float(total / held_out.users.size)
 
 
 def affordable(events: int, items: int, *, products: int, floats: int, batch: int, passes: int, budget: Budget) -> int:

@@ -16,12 +16,14 @@ from scipy.special import expit
 
 from recommenders.base import Arrays
 from recommenders.contracts import Batch, Codes, Floats
+from recommenders.strategies.sequence_config import SequenceConfig
 from recommenders.strategies.sequence_items import unit
 
 Weights = Mapping[str, Floats]
 Places = npt.NDArray[np.int64]
 
-ROWS_AT_ONCE = 1024
+WEIGHT = "weight:"  # before the names of weights among the arrays
+ROWS_AT_ONCE = 256
 EPSILON = np.float32(1e-5)
 
 
@@ -62,9 +64,10 @@ class SequenceModel:
         return scores
 
     def inputs(self, batch: Batch, first: int, end: int) -> tuple[Places, Places, Places]:
-        """Items and kinds of rows first to end, shape (B, L), and where each history ends; before a short one its start.
+        """Items and kinds of rows first to end, shape (B, L), and where each history ends.
 
-        Histories are cut to the last ``history`` events and begin at column 0; what is behind their end is not read.
+        Histories are cut to the last ``history`` events and begin at column 0, a shorter one with the code of its
+        start; what is behind their end is not read.
         """
         lengths = np.minimum(np.diff(batch.offsets[first : end + 1]), self.history)
         begins = (lengths < self.history).astype(np.int64)
@@ -158,10 +161,20 @@ def lstm(x: Floats, weights: Weights, layer: int) -> Floats:
     return states
 
 
-def weights_of(arrays: Arrays) -> dict[str, Floats]:
-    """The arrays that are weights of layers."""
-    return {
-        name.removeprefix("weight:"): array.astype(np.float32)
-        for name, array in arrays.items()
-        if name.startswith("weight:")
+def model_of(arrays: Arrays, config: SequenceConfig) -> SequenceModel:
+    """The model whose arrays these are."""
+    weights = {
+        name.removeprefix(WEIGHT): array.astype(np.float32) for name, array in arrays.items() if name.startswith(WEIGHT)
     }
+    shares = {"click": 1 - config.purchase_share, "purchase": config.purchase_share}
+    both = "heads.click.weight" in weights
+    return SequenceModel(
+        weights=weights,
+        table=arrays["table"].astype(np.float32),
+        known=arrays["known"].astype(np.bool_),
+        encoder=config.encoder,
+        layers=config.layers,
+        history=config.history,
+        temperature=config.temperature,
+        tasks=shares if both else {"any": 1.0},
+    )

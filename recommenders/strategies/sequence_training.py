@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,24 +12,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recommenders.contracts import Budget, Floats, Interactions, Kind, Progress
+from recommenders.contracts import Budget, Codes, Floats, Interactions, Kind, Progress
 from recommenders.errors import Unfit
-from recommenders.strategies.sequence_model import Places
-
-if TYPE_CHECKING:
-    from recommenders.strategies.sequence import SequenceConfig
+from recommenders.strategies.sequence_config import SequenceConfig
+from recommenders.strategies.sequence_course import Best, Clock, Course, Negatives, affordable
+from recommenders.strategies.sequence_items import FEATURES, start_vectors, unit
+from recommenders.strategies.sequence_model import WEIGHT, model_of
+from recommenders.strategies.sequence_windows import Examples, batches, hold_out
 
 TASKS: Mapping[str, tuple[Kind, ...]] = {
     "click": (Kind.VIEW, Kind.CLICK, Kind.FAVOURITE),
     "purchase": (Kind.PURCHASE, Kind.RATING),
 }
-WARM_UP = 0.05  # share of the steps
 LONGEST_GRADIENT = 5.0
-CHECKS, FIRST_CHECK = 12, 0.4  # how often the held out are asked, and after which share of the steps
-BUSY = 3.0  # how many times longer than its computing training may take on a busy machine
-OVERHEAD = 60.0  # floats held per item and dimension while training, beside activations
-NANOSECONDS = 0.25, 40.0  # per multiplication of a layer, per float of the table: on the slow side of machines
-IMAGE_SHARE, IMAGES_AT_ONCE = 0.2, 256
+STEPS_BETWEEN_NEWS = 20
+IMAGE_PASSES, IMAGES_AT_ONCE, IMAGE_RATE = 20, 256, 0.002
+CHANNELS = (1, 3, 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,138 +49,95 @@ def train(data: Interactions, config: SequenceConfig, *, seed: int, budget: Budg
         with torch.random.fork_rng(devices=[]):
             torch.set_num_threads(budget.threads)
             torch.manual_seed(seed)
-            return _train(data, config, np.random.default_rng(seed), Clock(budget), progress)
+            return _train(data, config, np.random.default_rng(seed), budget, progress)
     finally:
         torch.set_num_threads(threads)
 
 
-class Clock:
-    """How much of the time is used: of computing, so that others on the machine change nothing, up to a limit."""
-
-    def __init__(self, budget: Budget) -> None:
-        self.budget = budget
-        self.computed, self.passed = time.thread_time(), time.monotonic()
-
-    def used(self) -> float:
-        """The share of the budget that is gone."""
-        computed, passed = time.thread_time() - self.computed, time.monotonic() - self.passed
-        return max(computed, passed / BUSY) / self.budget.seconds
-
-
-class Course:
-    """How many steps there will be, and the learning rate of each: up in a line, down in half a cosine."""
-
-    def __init__(self, planned: int, highest: float, used: float) -> None:
-        self.planned = self.total = planned
-        self.highest, self.begun, self.used = highest, used, used
-        self.done = self.checks = 0
-
-    def rate(self) -> float:
-        warm = max(WARM_UP * self.total, 1.0)
-        rising = (self.done + 1) / warm
-        falling = 0.5 * (1 + math.cos(math.pi * min((self.done - warm) / max(self.total - warm, 1.0), 1.0)))
-        return self.highest * (min(rising, 1.0) if self.done < warm else falling)
-
-    def advance(self, used: float) -> None:
-        """One step is done. Plan fewer where all would not fit, so that the rate still comes down to 0."""
-        self.done, self.used = self.done + 1, used
-        if self.done >= STEPS_TO_JUDGE:
-            left = (RESERVE - used) * self.done / (used - self.begun)
-            self.total = max(min(self.total, self.done + int(left)), self.done)
-
-    def over(self) -> bool:
-        return self.done >= self.total or self.used >= 1
-
-    def due(self) -> bool:
-        """Whether it is time for the next check."""
-        share = FIRST_CHECK + self.checks / CHECKS * (1 - FIRST_CHECK)
-        due = self.over() or self.done >= share * self.total
-        self.checks += due
-        return due
+def _train(
+    whole: Interactions, config: SequenceConfig, rng: np.random.Generator, budget: Budget, progress: Progress
+) -> Trained:
+    clock = Clock(budget)
+    progress(0.0, "vectors of the items")
+    data, held_out = hold_out(whole, config.held_out, rng)
+    start = start_vectors(data, config.width, rng)
+    network = Network(config, data, start, content_vectors(data, start, config, rng))
+    negatives, best = Negatives(data, config.negatives, rng), Best(held_out)
+    course = Course(planned_steps(data, network, budget), config.learning_rate, clock.used())
+    optimiser = torch.optim.AdamW(_decayed(network.parts, config.weight_decay), lr=0.0)
+    for batch in _endless(data, config, rng):
+        loss = _step(network, optimiser, batch, negatives, course.rate())
+        if not math.isfinite(loss):
+            raise Unfit(f"the loss stopped being a number at step {course.done}: use a smaller learning_rate")
+        course.advance(clock.used())
+        if course.due():
+            arrays = network.arrays()
+            best.offer(arrays, model_of(arrays, config), course.done)
+        if course.done % STEPS_BETWEEN_NEWS == 0:
+            progress(course.done / max(course.total, 1), f"step {course.done} of {course.total}, loss {loss:.3f}")
+        if course.over():
+            break
+    progress(1.0, "trained")
+    return Trained(arrays=best.arrays, notes=_notes(network, course, best, loss, data, config))
 
 
-class Negatives:
-    """Items to compare a target with, drawn as often as they were taken, and the logarithm of how often."""
-
-    def __init__(self, data: Interactions, count: int, rng: np.random.Generator) -> None:
-        taken = np.bincount(data.items, minlength=len(data.catalogue))
-        self.rng, self.count, self.sums = rng, count, np.cumsum(taken)
-        with np.errstate(divide="ignore"):
-            self.expected = torch.from_numpy(np.log(count * taken / taken.sum()).astype(np.float32))
-
-    def draw(self) -> Tensor:
-        """Codes, shape (count,)."""
-        places = self.rng.integers(self.sums[-1], size=self.count)
-        return torch.from_numpy(np.searchsorted(self.sums, places, side="right"))
+def _endless(data: Interactions, config: SequenceConfig, rng: np.random.Generator) -> Iterator[Examples]:
+    while True:
+        yield from batches(data, config.history, config.batch, rng)
 
 
-class Best:
-    """The arrays that found most of what was held out; the last ones where nothing was."""
-
-    def __init__(self, config: SequenceConfig, held_out: HeldOut | None) -> None:
-        self.config, self.held_out = config, held_out
-        self.arrays: Mapping[str, npt.NDArray[np.generic]] = {}
-        self.ndcg, self.step = math.nan, 0
-
-    def offer(self, network: Network, step: int) -> None:
-        """Keep the network as it is now, if it is not worse than before."""
-        arrays = network.arrays()
-        if self.held_out is not None:
-            ndcg = held_out_ndcg(model_of(self.config, arrays), self.held_out)
-            if ndcg < self.ndcg:
-                return
-            self.ndcg = ndcg
-        self.arrays, self.step = arrays, step
+def _step(
+    network: Network, optimiser: torch.optim.Optimizer, batch: Examples, negatives: Negatives, rate: float
+) -> float:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    loss = network.loss(batch, negatives)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(network.parts.parameters(), LONGEST_GRADIENT)
+    optimiser.step()
+    return float(loss.item())
 
 
-def affordable(data: Interactions, config: SequenceConfig, budget: Budget) -> int:
-    """How many steps to plan: all passes, or as many as fit on a slow machine; the same on every machine."""
-    steps = max(math.ceil(len(data) / config.batch), 1)
-    width = config.width
-    of_event = width * (8 * width * config.layers + 2 * config.history * config.layers + config.negatives)
-    nanoseconds = config.batch * of_event * NS_PER_PRODUCT + len(data.catalogue) * width * NS_PER_PARAMETER
-    return max(min(config.passes * steps, int(budget.seconds * budget.threads**0.5 * 1e9 / nanoseconds)), 1)
+def _decayed(parts: nn.Module, decay: float) -> list[dict[str, object]]:
+    """Shifts and scales are not drawn to 0, everything else is."""
+    plain = [one for one in parts.parameters() if one.ndim < 2]
+    return [
+        {"params": [one for one in parts.parameters() if one.ndim >= 2], "weight_decay": decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
 
 
-def content_vectors(data: Interactions, start: Floats, config: SequenceConfig, rng: np.random.Generator) -> Floats | None:
-    """All features of the items side by side, shape (items, features); None where there are none or none is wanted."""
-    found = [feature(data.catalogue, config.content_width, rng) for feature in FEATURES] if config.texts else []
-    if config.images and data.catalogue.images is not None:
-        pictures = data.catalogue.images.astype(np.float32)
-        found.append(unit(pictures) if pictures.ndim == 2 else image_vectors(pictures, start, data.items))
-    given = [vectors for vectors in found if vectors is not None]
-    return np.hstack(given) if given else None
+def _notes(
+    network: Network, course: Course, best: Best, loss: float, data: Interactions, config: SequenceConfig
+) -> dict[str, str | int | float]:
+    notes: dict[str, str | int | float] = {
+        "encoder": config.encoder,
+        "steps": course.done,
+        "steps_planned": course.planned,
+        "passes": round(course.done * config.batch / len(data), 2),
+        "best_step": best.step,
+        "loss": round(loss, 4),
+        "tasks": ", ".join(network.tasks),
+        "content_features": 0 if network.content is None else network.content.shape[1],
+    }
+    return notes if best.held_out is None else notes | {"held_out_ndcg_10": round(best.ndcg, 5)}
 
 
-def image_vectors(pixels: Floats, start: Floats, taken: Codes) -> Floats:
-    """A small convolutional network that learns from an item's picture where its start vector lies.
-
-    ``pixels``: (n, H, W), (n, channels, H, W) or (n, H, W, channels).
-    """
-    if pixels.ndim == 3:
-        pixels = pixels[:, None]
-    elif pixels.shape[-1] in CHANNELS and pixels.shape[1] not in CHANNELS:
-        pixels = np.moveaxis(pixels, -1, 1)
-    scaled = torch.from_numpy(np.ascontiguousarray((pixels - pixels.mean()) / max(float(pixels.std()), 1e-6)))
-    network = nn.Sequential(
-        nn.Conv2d(scaled.shape[1], 16, 3, stride=2, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(16, 32, 3, stride=2, padding=1),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(2),
-        nn.Flatten(),
-        nn.Linear(128, start.shape[1]),
+def planned_steps(data: Interactions, network: Network, budget: Budget) -> int:
+    """How many steps the budget allows on a slow machine, at most all passes."""
+    config, width = network.config, network.config.width
+    layer = 8 * width * width + 2 * config.history * width
+    features = 0 if network.content is None else network.content.shape[1]
+    return affordable(
+        len(data),
+        len(data.catalogue),
+        products=config.layers * layer + config.negatives * width + 2 * features * width,
+        floats=width,
+        batch=config.batch,
+        passes=config.passes,
+        budget=budget,
     )
-    seen, wanted = torch.from_numpy(np.unique(taken).astype(np.int64)), torch.from_numpy(start)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=IMAGE_RATE)
-    for _ in range(IMAGE_PASSES):
-        for rows in seen[torch.randperm(len(seen))].split(IMAGES_AT_ONCE):
-            loss = 1 - functional.cosine_similarity(network(scaled[rows]), wanted[rows]).mean()
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-    with torch.no_grad():
-        return unit(torch.cat([network(rows) for rows in scaled.split(IMAGES_AT_ONCE)]).numpy())
 
 
 class Network:
@@ -230,12 +183,12 @@ class Network:
         shown = self.seen if hidden is None else self.seen & ~hidden
         return own * shown[items][..., None] + self.parts["content"](self.content[items])
 
-    def states(self, batch: Examples, hidden: Tensor | None = None) -> Tensor:
-        """The state before each target, shape (B, L, width)."""
+    def states(self, items: Tensor, kinds: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """The state after each event, shape (B, L, width)."""
         drop = self.config.dropout if self.parts.training else 0.0
-        x = self.vectors(batch.items, hidden)
+        x = self.vectors(items, hidden)
         if "kinds" in self.parts:
-            x = x + self.parts["kinds"](batch.kinds) * (batch.items < self.items)[..., None]
+            x = x + self.parts["kinds"](kinds) * (items < self.items)[..., None]
         x = functional.dropout(self.parts["enter"](x), drop)
         if self.config.encoder == "transformer":
             for part in self.parts["blocks"]:
@@ -243,6 +196,26 @@ class Network:
         else:
             x = functional.dropout(self.parts["rnn"](x)[0], drop)
         return self.parts["leave"](x)
+
+    def loss(self, batch: Examples, negatives: Negatives) -> Tensor:
+        """Mean over the targets of −log softmax(cosine / temperature) among target and negatives."""
+        self.parts.train()
+        hidden = None if self.content is None else torch.rand(self.items + 1) < self.config.hidden
+        asked = torch.from_numpy(batch.asked)
+        states = self.states(torch.from_numpy(batch.items), torch.from_numpy(batch.kinds), hidden)[asked]
+        targets, kinds = torch.from_numpy(batch.targets)[asked], torch.from_numpy(batch.target_kinds)[asked]
+        drawn, expected = torch.from_numpy(negatives.draw()), torch.from_numpy(negatives.expected)
+        wanted = functional.normalize(self.vectors(targets, hidden), dim=-1)
+        others = functional.normalize(self.vectors(drawn, hidden), dim=-1)
+        losses = []
+        for task in self.tasks:
+            rows = torch.isin(kinds, torch.tensor(TASKS[task]))
+            query = self.query(task, states[rows])
+            right = (query * wanted[rows]).sum(dim=1) / self.config.temperature - expected[targets[rows]]
+            wrong = query @ others.T / self.config.temperature - expected[drawn]
+            wrong = wrong.masked_fill(targets[rows, None] == drawn, -math.inf)
+            losses.append((torch.logaddexp(right, wrong.logsumexp(dim=1)) - right).sum())
+        return torch.stack(losses).sum() / len(targets)
 
     def query(self, task: str, states: Tensor) -> Tensor:
         """The direction in which a task looks."""
@@ -256,11 +229,60 @@ class Network:
         if self.content is not None:
             known |= self.content.abs().sum(dim=1).numpy() > 0
         weights = {
-            f"weight:{name}": value.numpy().copy()
+            f"{WEIGHT}{name}": value.numpy().copy()
             for name, value in self.parts.state_dict().items()
             if not name.startswith(("ids.", "content."))
         }
         return {"table": table, "known": known[:-1], **weights}
+
+
+def tasks_of(data: Interactions) -> tuple[str, ...]:
+    """The tasks that there are events for."""
+    seen = set(np.unique(data.kinds).tolist())
+    return tuple(task for task, kinds in TASKS.items() if seen & set(kinds))
+
+
+def content_vectors(
+    data: Interactions, start: Floats, config: SequenceConfig, rng: np.random.Generator
+) -> Floats | None:
+    """All features of the items side by side, shape (items, features); None where there are none or none is wanted."""
+    found = [feature(data.catalogue, config.content_width, rng) for feature in FEATURES] if config.texts else []
+    if config.images and data.catalogue.images is not None:
+        pictures = data.catalogue.images.astype(np.float32)
+        found.append(unit(pictures) if pictures.ndim == 2 else image_vectors(pictures, start, data.items))
+    given = [vectors for vectors in found if vectors is not None]
+    return np.hstack(given) if given else None
+
+
+def image_vectors(pixels: Floats, start: Floats, taken: Codes) -> Floats:
+    """A small convolutional network that learns from an item's picture where its start vector lies.
+
+    ``pixels``: (n, H, W), (n, channels, H, W) or (n, H, W, channels).
+    """
+    if pixels.ndim == 3:
+        pixels = pixels[:, None]
+    elif pixels.shape[-1] in CHANNELS and pixels.shape[1] not in CHANNELS:
+        pixels = np.moveaxis(pixels, -1, 1)
+    scaled = torch.from_numpy(np.ascontiguousarray((pixels - pixels.mean()) / max(float(pixels.std()), 1e-6)))
+    network = nn.Sequential(
+        nn.Conv2d(scaled.shape[1], 16, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(128, start.shape[1]),
+    )
+    seen, wanted = torch.from_numpy(np.unique(taken).astype(np.int64)), torch.from_numpy(start)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=IMAGE_RATE)
+    for _ in range(IMAGE_PASSES):
+        for rows in seen[torch.randperm(len(seen))].split(IMAGES_AT_ONCE):
+            loss = 1 - functional.cosine_similarity(network(scaled[rows]), wanted[rows]).mean()
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+    with torch.no_grad():
+        return unit(torch.cat([network(rows) for rows in scaled.split(IMAGES_AT_ONCE)]).numpy())
 
 
 def _unchanged(width: int) -> nn.Linear:

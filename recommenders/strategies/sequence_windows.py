@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recommenders.contracts import Batch, Codes, Interactions
+from recommenders.contracts import Codes, Interactions
 
 Places = npt.NDArray[np.int64]
 
@@ -38,9 +38,10 @@ class Examples:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HeldOut:
-    """Users whose last event was kept from training: their history without it, and its item."""
+    """Users whose last event was kept from training: all events but these, and the items of these."""
 
-    histories: Batch
+    data: Interactions
+    users: Codes
     targets: Codes
 
 
@@ -105,4 +106,4 @@ def hold_out(data: Interactions, share: float, rng: np.random.Generator) -> tupl
     rest = np.ones(len(data), dtype=np.bool_)
     rest[last] = False
     kept = data.take(rest)
-    return kept, HeldOut(histories=kept.batch(users), targets=data.items[last])
+    return kept, HeldOut(data=kept, users=users.astype(np.int32), targets=data.items[last])

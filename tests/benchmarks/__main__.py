@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-BENCHMARKS = ("ingest", "lake")
+BENCHMARKS = ("ingest", "lake", "inference")
 
 
 def main() -> int:

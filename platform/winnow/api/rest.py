@@ -12,15 +12,21 @@ from django.urls import URLPattern
 from ninja import NinjaAPI, Schema, Status
 from ninja.security import APIKeyCookie, HttpBearer
 
+from experiments.contracts import Stopping, Unit
 from experiments.errors import ExperimentsError, IllegalTransition, UnknownExperiment
 from experiments.rendering import report_to_json
 from experiments.selectors import experiment_detail, experiment_summaries
+from experiments.services.calibration import DAYS
+from experiments.services.planning import NO_EVENTS, plan, plan_to_json
+from experiments.stats.planning import Design
 from winnow.accounts.access import public, requires
 from winnow.accounts.keys import find_api_key
 from winnow.accounts.models import ApiKey, Scope, User
 from winnow.accounts.roles import Permission
+from winnow.events.warehouse import LakeWarehouse
 from winnow.jobs.evaluation import request_evaluation
 from winnow.jobs.models import Job
+from winnow.plan import parse_weights
 
 
 class KeyWithScope(HttpBearer):
@@ -128,6 +134,46 @@ def get_job(request: HttpRequest, job_id: UUID) -> Status[object]:
     if job is None:
         return Status(404, {"code": "unknown_job", "message": f"there is no job {job_id}"})
     return Status(200, job)
+
+
+@api.get("/plan", response={200: dict[str, object], 400: Problem, 404: Problem}, summary="Plan an experiment")
+def get_plan(
+    request: HttpRequest,
+    metric: str,
+    effect: float | None = None,
+    absolute: float | None = None,
+    days: int | None = None,
+    stopping: Stopping = Stopping.SPENDING,
+    arms: int | None = None,
+    weights: str = "",
+    power: float = 0.8,
+    alpha: float = 0.05,
+    covariate_days: int | None = None,
+    recent_days: int = DAYS,
+    unit: Unit = Unit.USER,
+) -> Status[dict[str, object]]:
+    """What `winnow plan` prints, from the lake as it is. `effect` is a fraction of the control's value (0.05 is 5 %).
+
+    `absolute` is a difference instead, in the metric's own unit: a fraction for a share, minor units for money. Without
+    either there is no `target`, without `days` no `window`. `weights` has commas between. Absent numbers are null and
+    carry reason codes.
+    """
+    warehouse = LakeWarehouse()
+    if warehouse.time_range() is None:
+        return Status(404, {"code": "no_events", "message": f"events: {NO_EVENTS}"})
+    planned = plan(
+        warehouse,
+        metric,
+        effect=absolute,
+        rel_effect=effect,
+        days=days,
+        design=Design(alpha=alpha, power=power, weights=parse_weights(weights, arms)),
+        stopping=stopping,
+        unit=unit,
+        covariate_days=covariate_days,
+        recent_days=recent_days,
+    )
+    return Status(200, {"lake_version": warehouse.version} | plan_to_json(planned))
 
 
 STATUS: dict[type[ExperimentsError], tuple[int, str]] = {

@@ -171,9 +171,9 @@ def test_the_stopping_plan_gives_the_inflation_whatever_the_design_says(warehous
 
 
 def test_fewer_days_and_a_limit_measure_less(warehouse):
-    found = asked(warehouse, recent_days=10, limit=500)
+    found = asked(warehouse, recent_days=10, limit=300)
     assert found.forecast.traffic.daily_new == (*DAILY[18:-1], DAILY[-1] + 1)  # u0's last event is its first of these
-    assert (found.units, found.days) == (500, 10)
+    assert (found.units, found.days) == (300, 10)
     assert found.start == START + timedelta(days=18)
 
 
