@@ -26,5 +26,7 @@ def check(context: HealthContext) -> Finding:
 
 
 def _has_data(context: HealthContext, metric: str) -> bool:
+    if context.immature.get(metric, 0) >= sum(context.units.values()) > 0:
+        return True  # its time is still to come
     arms = context.moments.get(metric, {}).values()
     return any(any(moments.mean) or any(moments.comoment[0]) for moments in arms if moments.n)

@@ -6,7 +6,7 @@ otherwise each row is a unit and every query starts from the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from experiments.queries.query import Query, Value
 from experiments.queries.table import (
@@ -87,9 +87,8 @@ def shifts_query(columns: TableColumns, caps: Mapping[int, float]) -> Query:
     """The mean ``s{i}`` of each measure: of all units where there is a table of them, otherwise of the first ones."""
     means = [f"AVG(v{i}) AS s{i}" for i in range(len(columns.measures))]
     limit = "" if columns.unit else f" LIMIT {SAMPLE}"
-    return _over_units(
-        columns, f"SELECT {', '.join(means)} FROM (SELECT * FROM {_source(columns)}{limit})", cap_values(columns, caps)
-    )
+    sql = f"SELECT {', '.join(means)} FROM (SELECT * FROM {_source(columns)}{limit})"  # noqa: S608  (names of ours)
+    return _over_units(columns, sql, cap_values(columns, caps))
 
 
 def caps_query(columns: TableColumns, quantiles: Mapping[int, float]) -> Query:
@@ -98,12 +97,8 @@ def caps_query(columns: TableColumns, quantiles: Mapping[int, float]) -> Query:
     The smallest value that at least this share of them does not exceed; NULL where all are 0.
     """
     found = [f"QUANTILE_DISC(v{i}, $q_{i}) FILTER (WHERE v{i} <> 0 AND arm IS NOT NULL) AS v{i}" for i in quantiles]
-    return _over_units(
-        columns,
-        f"SELECT {', '.join(found)} FROM {_source(columns, limited=False)}",
-        {f"q_{i}": q for i, q in quantiles.items()},
-        limited=False,
-    )
+    sql = f"SELECT {', '.join(found)} FROM {_source(columns, limited=False)}"  # noqa: S608  (names of ours)
+    return _over_units(columns, sql, {f"q_{i}": q for i, q in quantiles.items()}, limited=False)
 
 
 def values_query(columns: TableColumns, position: int) -> Query:
@@ -195,18 +190,19 @@ def _source(columns: TableColumns, *, limited: bool = True) -> str:
     return "limited" if limited and columns.capped else "units"
 
 
-def _over_units(columns: TableColumns, sql: str, values: Mapping[str, Value], *, limited: bool = True) -> Query:
+def _over_units(columns: TableColumns, sql: str, parameters: Mapping[str, Value], *, limited: bool = True) -> Query:
     """The steps up to the units, then ``sql``."""
     steps = []
     if not columns.unit:
         expected = "\n  WHERE expected" if columns.rules else ""
         # the rows stream, so nothing is kept in memory
-        steps += [_rows(columns), f"units AS NOT MATERIALIZED (\n  SELECT * FROM rows{expected}\n)"]
+        steps += [_rows(columns), f"units AS NOT MATERIALIZED (\n  SELECT * FROM rows{expected}\n)"]  # noqa: S608
     if limited and columns.capped:
-        steps += [f"limited AS NOT MATERIALIZED (\n  SELECT *, {', '.join(capped_values(columns))} FROM units\n)"]
+        values = ", ".join(capped_values(columns))
+        steps += [f"limited AS NOT MATERIALIZED (\n  SELECT *, {values} FROM units\n)"]  # noqa: S608
     prefix = f"WITH {', '.join(steps)}\n" if steps else ""
     own = {} if columns.unit else _values(columns)
-    return Query(sql=prefix + sql, parameters=own | dict(values))
+    return Query(sql=prefix + sql, parameters=own | dict(parameters))
 
 
 def _checks(columns: TableColumns) -> list[str]:

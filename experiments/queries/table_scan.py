@@ -63,7 +63,7 @@ def scan_query(columns: TableColumns, caps: Mapping[int, float], *, wide: bool) 
   FROM cells
 )"""  # noqa: S608  (identifiers are checked and quoted)
     if columns.capped:
-        steps += f", limited AS (\n  SELECT *, {', '.join(capped_values(columns))} FROM rows\n)"
+        steps += f", limited AS (\n  SELECT *, {', '.join(capped_values(columns))} FROM rows\n)"  # noqa: S608
     sums = ["COUNT(*) AS n", *_sums(columns), *_evidence(trusted)]
     return Query(
         sql=f"""WITH {steps}

@@ -50,7 +50,9 @@ def _is_exact(number: float) -> bool:
 
 
 def skewness(parts: Iterable[Sums]) -> float:
-    """The skewness m₃ / m₂^1.5 of the first column over the units of all arms, which share one shift; nan without spread.
+    """The skewness m₃ / m₂^1.5 of the first column, units of all arms together; nan without spread.
+
+    The arms must share one shift.
 
     >>> one = Sums(n=3, shift=(0.0,), sums=(1.0,), products=((1.0,),), cubes=1.0)  # 0, 0, 1
     >>> round(skewness([one]), 6)

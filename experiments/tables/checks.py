@@ -66,7 +66,7 @@ def _with_currency(engine: Engine, spec: TableSpec) -> TableSpec:
 
 
 def check_file(engine: Engine, spec: TableSpec, columns: TableColumns, rows: Sequence[Row]) -> Checked:
-    """Every cell that is used keeps its rule, and the arms are those that were named. ``rows`` hold the counts by arm."""
+    """Every cell that is used keeps its rule, and the arms are those that were named; ``rows`` are the counts by arm."""
     rows = sorted(rows, key=lambda row: (-int(str(row["rows"])), str(row["arm"])))
     if not rows:
         raise InvalidTable(f"{engine.name} has a header and no rows")
@@ -178,11 +178,10 @@ def _rule(columns: TableColumns, measure: Measure, text: str) -> str:
         return "must be a finite number; leave the cell empty where a value is missing"
     if text.startswith("-") and not columns.allow_negative:
         return "is negative; --allow-negative accepts refunds and corrections"
-    return (
-        f"must be an amount in major units with at most {columns.decimals} decimals and {MOST_DIGITS} digits before the point"
-        if columns.decimals
-        else "must be a whole amount: the currency has no decimals"
-    )
+    if not columns.decimals:
+        return "must be a whole amount: the currency has no decimals"
+    most = f"{columns.decimals} decimals and {MOST_DIGITS} digits before the point"
+    return f"must be an amount in major units with at most {most}"
 
 
 def _first(engine: Engine, query: Query) -> Row | None:

@@ -38,7 +38,7 @@ class TableSpec:
     """The columns of a file with one row per unit or per event, and how to judge them.
 
     Without ``unit`` each row is a unit, and equal rows are different units. ``money`` holds decimal major units,
-    ``scores`` answers to a survey, empty where there was none. ``quantiles`` are (column, quantile) of numbers or money.
+    ``scores`` answers to a survey, empty where there was none. ``quantiles`` are pairs of column and quantile.
 
     ``covariates`` were known before the experiment and adjust every metric; ``own_covariates`` (metric → columns) only
     one. ``caps`` (metric → quantile) limit a unit's value, ``guardrails`` (metric → margin) name the relative harm that

@@ -1,4 +1,4 @@
-"""What a user did, in order, read by a recurrent network or a causal Transformer; trained by PyTorch, served by numpy."""
+"""What a user did, in order, read by a recurrent network or a Transformer; trained by PyTorch, served by numpy."""
 
 from __future__ import annotations
 

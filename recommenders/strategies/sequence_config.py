@@ -25,7 +25,7 @@ class SequenceConfig:
         purchase_share: of the head for purchases in the score, where data has purchases and clicks; 1 ignores clicks.
         temperature: by which cosines are divided before the softmax.
         dropout: share of each layer's outputs that are left out while training.
-        hidden: share of the items whose own vector is left out at each step, so that content must do; only with content.
+        hidden: share of the items that have to do without a vector of their own at each step; only with content.
         negatives: how many items each target is compared with.
         passes: over the data, if the budget allows.
         batch: how many events a step learns from.

@@ -1,4 +1,4 @@
-"""How the training of a sequence model runs: how many steps, how fast, what to compare with, and which state is best."""
+"""How the training of a sequence model runs: how many steps, how fast, compared with what, and which was best."""
 
 from __future__ import annotations
 

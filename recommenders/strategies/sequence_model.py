@@ -87,7 +87,7 @@ class SequenceModel:
         x = norm(x, self.weights, "enter")
         if self.encoder == "transformer":
             for layer in range(self.layers):
-                x = block(x, self.weights, f"blocks.{layer}")
+                x = block(x, self.weights, f"block{layer}")
             return norm(x[np.arange(len(x)), ends], self.weights, "leave")
         step = gru if self.encoder == "gru" else lstm
         for layer in range(self.layers):

@@ -93,7 +93,7 @@ def _step(
         group["lr"] = rate
     loss = network.loss(batch, negatives)
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
     nn.utils.clip_grad_norm_(network.parts.parameters(), LONGEST_GRADIENT)
     optimiser.step()
     return float(loss.item())
@@ -145,61 +145,58 @@ class Network:
 
     def __init__(self, config: SequenceConfig, data: Interactions, start: Floats, content: Floats | None) -> None:
         width = config.width
-        self.config, self.items = config, len(data.catalogue)
+        self.config, self.items, self.tasks = config, len(data.catalogue), tasks_of(data)
         self.seen = torch.zeros(self.items + 1, dtype=torch.bool)
         self.seen[torch.from_numpy(np.append(np.unique(data.items), self.items).astype(np.int64))] = True
-        self.parts = nn.ModuleDict({"ids": nn.Embedding(self.items + 1, width), "enter": nn.LayerNorm(width)})
+        self.ids = nn.Embedding(self.items + 1, width)
         with torch.no_grad():
-            self.parts["ids"].weight[: self.items] = torch.from_numpy(start)
-        self.content: Tensor | None = None
-        if content is not None:
-            self.content = torch.from_numpy(np.vstack([content, np.zeros_like(content[:1])]))
-            self.parts["content"] = nn.Linear(content.shape[1], width, bias=False)
-        if len(np.unique(data.kinds)) > 1:
-            self.parts["kinds"] = nn.Embedding(len(Kind), width)
-            nn.init.zeros_(self.parts["kinds"].weight)
-        tasks = tasks_of(data)
-        if len(tasks) > 1:
-            self.parts["heads"] = nn.ModuleDict({task: _unchanged(width) for task in tasks})
-        self.tasks = tasks
-        self._add_encoder()
-
-    def _add_encoder(self) -> None:
-        width, layers = self.config.width, self.config.layers
-        if self.config.encoder == "transformer":
-            self.parts["blocks"] = nn.ModuleList([_block(self.config) for _ in range(layers)])
+            self.ids.weight[: self.items] = torch.from_numpy(start)
+        self.content = None if content is None else torch.from_numpy(np.vstack([content, np.zeros_like(content[:1])]))
+        self.kinds = nn.Embedding(len(Kind), width) if len(np.unique(data.kinds)) > 1 else None
+        self.heads = {task: nn.Linear(width, width) for task in self.tasks} if len(self.tasks) > 1 else {}
+        self.blocks = [_block(config) for _ in range(config.layers)] if config.encoder == "transformer" else []
+        self.parts = nn.ModuleDict({"ids": self.ids, "enter": nn.LayerNorm(width)})
+        if self.blocks:
+            self.parts.update({f"block{layer}": block for layer, block in enumerate(self.blocks)})
             self.parts["leave"] = nn.LayerNorm(width)
-            return
-        kind = nn.GRU if self.config.encoder == "gru" else nn.LSTM
-        between = self.config.dropout if layers > 1 else 0.0
-        self.parts["rnn"] = kind(width, width, num_layers=layers, batch_first=True, dropout=between)
-        self.parts["leave"] = nn.Linear(width, width)
+        else:
+            self.parts["rnn"], self.parts["leave"] = _recurrent(config), nn.Linear(width, width)
+        if content is not None:
+            self.parts["content"] = nn.Linear(content.shape[1], width, bias=False)
+        if self.kinds is not None:
+            self.parts["kinds"] = self.kinds
+            nn.init.zeros_(self.kinds.weight)
+        if self.heads:
+            self.parts["heads"] = nn.ModuleDict(self.heads)
+        for head in self.heads.values():
+            nn.init.eye_(head.weight)
+            nn.init.zeros_(head.bias)
 
     def vectors(self, items: Tensor, hidden: Tensor | None = None) -> Tensor:
         """What stands for these items: a vector of its own, where it was seen and is not hidden, plus its content's."""
-        own = self.parts["ids"](items)
+        own: Tensor = self.ids(items)
         if self.content is None:
             return own
         shown = self.seen if hidden is None else self.seen & ~hidden
-        return own * shown[items][..., None] + self.parts["content"](self.content[items])
+        described: Tensor = self.parts["content"](self.content[items])
+        return own * shown[items][..., None] + described
 
     def states(self, items: Tensor, kinds: Tensor, hidden: Tensor | None = None) -> Tensor:
         """The state after each event, shape (B, L, width)."""
-        drop = self.config.dropout if self.parts.training else 0.0
         x = self.vectors(items, hidden)
-        if "kinds" in self.parts:
-            x = x + self.parts["kinds"](kinds) * (items < self.items)[..., None]
-        x = functional.dropout(self.parts["enter"](x), drop)
+        if self.kinds is not None:
+            x = x + self.kinds(kinds) * (items < self.items)[..., None]
+        x = functional.dropout(self.parts["enter"](x), self.config.dropout)
         if self.config.encoder == "transformer":
-            for part in self.parts["blocks"]:
-                x = _through(part, x, drop)
+            for layer in range(self.config.layers):
+                x = _through(self.blocks[layer], x, self.config.dropout)
         else:
-            x = functional.dropout(self.parts["rnn"](x)[0], drop)
-        return self.parts["leave"](x)
+            x = functional.dropout(self.parts["rnn"](x)[0], self.config.dropout)
+        left: Tensor = self.parts["leave"](x)
+        return left
 
     def loss(self, batch: Examples, negatives: Negatives) -> Tensor:
         """Mean over the targets of −log softmax(cosine / temperature) among target and negatives."""
-        self.parts.train()
         hidden = None if self.content is None else torch.rand(self.items + 1) < self.config.hidden
         asked = torch.from_numpy(batch.asked)
         states = self.states(torch.from_numpy(batch.items), torch.from_numpy(batch.kinds), hidden)[asked]
@@ -219,7 +216,7 @@ class Network:
 
     def query(self, task: str, states: Tensor) -> Tensor:
         """The direction in which a task looks."""
-        return functional.normalize(self.parts["heads"][task](states) if "heads" in self.parts else states, dim=-1)
+        return functional.normalize(self.heads[task](states) if self.heads else states, dim=-1)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """What scoring needs, as numpy: the vectors of all items, which of them mean something, and the weights."""
@@ -276,25 +273,24 @@ def image_vectors(pixels: Floats, start: Floats, taken: Codes) -> Floats:
     seen, wanted = torch.from_numpy(np.unique(taken).astype(np.int64)), torch.from_numpy(start)
     optimiser = torch.optim.AdamW(network.parameters(), lr=IMAGE_RATE)
     for _ in range(IMAGE_PASSES):
-        for rows in seen[torch.randperm(len(seen))].split(IMAGES_AT_ONCE):
+        for rows in torch.split(seen[torch.randperm(len(seen))], IMAGES_AT_ONCE):
             loss = 1 - functional.cosine_similarity(network(scaled[rows]), wanted[rows]).mean()
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             optimiser.step()
     with torch.no_grad():
-        return unit(torch.cat([network(rows) for rows in scaled.split(IMAGES_AT_ONCE)]).numpy())
+        return unit(torch.cat([network(rows) for rows in torch.split(scaled, IMAGES_AT_ONCE)]).numpy())
 
 
-def _unchanged(width: int) -> nn.Linear:
-    head = nn.Linear(width, width)
-    nn.init.eye_(head.weight)
-    nn.init.zeros_(head.bias)
-    return head
+def _recurrent(config: SequenceConfig) -> nn.Module:
+    kind = nn.GRU if config.encoder == "gru" else nn.LSTM
+    between = config.dropout if config.layers > 1 else 0.0
+    return kind(config.width, config.width, num_layers=config.layers, batch_first=True, dropout=between)
 
 
 def _block(config: SequenceConfig) -> nn.ModuleDict:
     width = config.width
-    distance = nn.Embedding(config.history + 1, config.heads)
+    distance = nn.Embedding(config.history, config.heads)
     nn.init.zeros_(distance.weight)
     return nn.ModuleDict(
         {
@@ -311,12 +307,12 @@ def _block(config: SequenceConfig) -> nn.ModuleDict:
 
 def _through(part: nn.ModuleDict, x: Tensor, drop: float) -> Tensor:
     rows, length, width = x.shape
-    distances = part["distance"].weight
-    heads = distances.shape[1]
-    parts = part["attend"](part["before"](x)).view(rows, length, 3, heads, width // heads)
-    query, key, value = parts.permute(2, 0, 3, 1, 4)
     apart = torch.arange(length)[:, None] - torch.arange(length)
-    bias = distances.T[:, apart.clamp(min=0)].masked_fill(apart < 0, -math.inf)
+    distances: Tensor = part["distance"](apart.clamp(min=0))
+    heads = distances.shape[-1]
+    parts: Tensor = part["attend"](part["before"](x))
+    query, key, value = parts.view(rows, length, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
+    bias = distances.permute(2, 0, 1).masked_fill(apart < 0, -math.inf)
     shares = (query @ key.transpose(-1, -2) * (width // heads) ** -0.5 + bias).softmax(dim=-1)
     mixed = (shares @ value).transpose(1, 2).reshape(rows, length, width)
     x = x + functional.dropout(part["mix"](mixed), drop)

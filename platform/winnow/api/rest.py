@@ -17,7 +17,7 @@ from experiments.errors import ExperimentsError, IllegalTransition, UnknownExper
 from experiments.rendering import report_to_json
 from experiments.selectors import experiment_detail, experiment_summaries
 from experiments.services.calibration import DAYS
-from experiments.services.planning import NO_EVENTS, plan, plan_to_json
+from experiments.services.planning import NO_EVENTS, find_metric, plan, plan_to_json
 from experiments.stats.planning import Design
 from winnow.accounts.access import public, requires
 from winnow.accounts.keys import find_api_key
@@ -140,8 +140,8 @@ def get_job(request: HttpRequest, job_id: UUID) -> Status[object]:
 def get_plan(
     request: HttpRequest,
     metric: str,
+    rel_effect: float | None = None,
     effect: float | None = None,
-    absolute: float | None = None,
     days: int | None = None,
     stopping: Stopping = Stopping.SPENDING,
     arms: int | None = None,
@@ -152,22 +152,24 @@ def get_plan(
     recent_days: int = DAYS,
     unit: Unit = Unit.USER,
 ) -> Status[dict[str, object]]:
-    """What `winnow plan` prints, from the lake as it is. `effect` is a fraction of the control's value (0.05 is 5 %).
+    """What `winnow plan` prints, from the lake as it is.
 
-    `absolute` is a difference instead, in the metric's own unit: a fraction for a share, minor units for money. Without
-    either there is no `target`, without `days` no `window`. `weights` has commas between. Absent numbers are null and
-    carry reason codes.
+    `rel_effect` is a fraction of the control's value (0.05 is 5 %), `effect` a difference in the metric's own unit: a
+    fraction for a share, minor units for money. Without either there is no `target`, without `days` no `window`.
+    `weights` has commas between. Absent numbers are null and carry reason codes.
     """
+    find_metric(metric)
+    design = Design(alpha=alpha, power=power, weights=parse_weights(weights, arms))
     warehouse = LakeWarehouse()
     if warehouse.time_range() is None:
         return Status(404, {"code": "no_events", "message": f"events: {NO_EVENTS}"})
     planned = plan(
         warehouse,
         metric,
-        effect=absolute,
-        rel_effect=effect,
+        effect=effect,
+        rel_effect=rel_effect,
         days=days,
-        design=Design(alpha=alpha, power=power, weights=parse_weights(weights, arms)),
+        design=design,
         stopping=stopping,
         unit=unit,
         covariate_days=covariate_days,

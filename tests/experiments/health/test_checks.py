@@ -229,3 +229,9 @@ def test_what_was_left_out_comes_with_its_main_reason() -> None:
 def test_rows_left_out_of_an_unknown_number_are_not_judged() -> None:
     context = replace(rows_left_out(500), source=Source(name="lake"))
     assert left_out.check(context).severity is Severity.OK
+
+
+def test_a_metric_whose_time_is_still_to_come_is_not_called_empty() -> None:
+    early = replace(HEALTHY, moments={**HEALTHY.moments, "clicks": by_arm(Moments.empty(1), Moments.empty(1))})
+    assert empty_metrics.check(early).severity is Severity.WARNING
+    assert empty_metrics.check(replace(early, immature={"clicks": 1_010})).severity is Severity.OK

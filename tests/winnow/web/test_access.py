@@ -40,6 +40,7 @@ READERS = {
     "/api/v1/openapi.json": ("GET", "/api/v1/openapi.json", (TO_LOGIN, 200, 200, 200, 200)),
     "/api/v1/experiments": ("GET", "/api/v1/experiments", (401, 200, 200, 200, 200)),
     "/api/v1/experiments/<key>/report": ("GET", "/api/v1/experiments/exp/report", (401, 404, 404, 404, 404)),
+    "/api/v1/plan": ("GET", "/api/v1/plan?metric=none", (401, 400, 400, 400, 400)),
     "/api/v1/jobs/<job_id>": ("GET", f"/api/v1/jobs/{JOB}", (401, 200, 200, 200, 200)),
 }
 RUNNERS = {
