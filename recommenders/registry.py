@@ -34,11 +34,6 @@ def places() -> Mapping[str, str]:
     return installed | dict(BUILTIN)
 
 
-def keys() -> tuple[str, ...]:
-    """The keys of all strategies."""
-    return tuple(places())
-
-
 def strategy_class(key: str) -> type[Strategy[object]]:
     """The class of a strategy.
 

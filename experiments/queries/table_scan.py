@@ -113,12 +113,12 @@ def merged(rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
         key = (row["arm"], row.get("dimension"), row.get("segment"))
         total = found.setdefault(key, {})
         for name, number in row.items():
-            if name in ("arm", "dimension", "segment"):
-                total[name] = number
-            elif number is not None:
+            if number is None or isinstance(number, str):
+                total.setdefault(name, number)
+            elif name != "dimension":
                 total[name] = _number(total.get(name)) + _number(number)
             else:
-                total.setdefault(name, None)
+                total[name] = number
     return list(found.values())
 
 

@@ -133,7 +133,7 @@ class Forecast:
         known = units > 0 and min(self.design.shares) * units >= self.fewest and not self.reasons
         design = self._design(daily_looks(arrivals, units)) if known else self.design
         found = detectable_effect(self.baseline, units if known else 0.0, design)
-        reasons = (Reason.TOO_FEW_UNITS,) if units and not known else found.reasons
+        reasons = (Reason.TOO_EARLY,) if units and not known else found.reasons
         asked = known and not (effect is None and rel_effect is None)
         return Point(
             day=day,

@@ -66,7 +66,7 @@ def _with_currency(engine: Engine, spec: TableSpec) -> TableSpec:
 
 
 def check_file(engine: Engine, spec: TableSpec, columns: TableColumns, rows: Sequence[Row]) -> Checked:
-    """Every cell that is used keeps its rule, and the arms are those that were named; ``rows`` are the counts by arm."""
+    """Every cell that is used keeps its rule, and the arms are those that were named; ``rows`` are counts by arm."""
     rows = sorted(rows, key=lambda row: (-int(str(row["rows"])), str(row["arm"])))
     if not rows:
         raise InvalidTable(f"{engine.name} has a header and no rows")

@@ -16,6 +16,7 @@ from experiments import figures
 from experiments.contracts import ArmSummary, Scale
 from experiments.rendering.cells import REASONS
 from experiments.tables.aggregates import AggregateReport, GroupResult
+from experiments.tables.families import Family, sentences
 
 WIDTH = 140
 
@@ -32,6 +33,8 @@ class Line:
     interval: str
     relative: str
     p_value: str
+    adjusted_p: str
+    ever: str
     reasons: str
 
 
@@ -47,7 +50,9 @@ def summary(report: AggregateReport) -> str:
     if report.snapshot_column:
         text += f", the last {report.snapshot_column} of each"
     text += f". {report.significant:,} of {report.answered:,} differ at p ≤ {report.alpha:g}; about "
-    text += f"{report.alpha * report.answered:,.0f} would if nothing had an effect. Nothing is adjusted for that."
+    text += f"{report.alpha * report.answered:,.0f} would if nothing had an effect."
+    text += "" if report.adjusted else " Nothing is adjusted for that."
+    text += "".join(f" {sentence}" for sentence in sentences(report.families, report.family_column))
     return text + (f" {silent:,} cannot be answered." if silent else "")
 
 
@@ -55,15 +60,23 @@ def headings(report: AggregateReport) -> tuple[str, ...]:
     """The names of a listing's columns."""
     level = f"{100 * (1 - report.alpha):g}% interval"
     snapshot = (report.snapshot_column,) if report.snapshot_column else ()
-    measured = ("n control", "n treatment", "Control", "Treatment", "Difference", level, "Relative", "p", "")
-    return (*report.group_columns, *snapshot, *measured)
+    measured = ("n control", "n treatment", "Control", "Treatment", "Difference", level, "Relative", "p")
+    adjusted = ("p adjusted",) if report.adjusted else ()
+    ever = ("ever",) if _peeked(report) else ()
+    return (*report.group_columns, *snapshot, *measured, *adjusted, *ever, "")
+
+
+def _peeked(report: AggregateReport) -> bool:
+    return any(result.ever is not None for result in report.results)
 
 
 def texts(report: AggregateReport, line: Line) -> tuple[str, ...]:
     """A row's cells, in the order of the headings."""
     snapshot = (line.snapshot,) if report.snapshot_column else ()
-    measured = (line.effect, line.interval, line.relative, line.p_value, line.reasons)
-    return (*line.group, *snapshot, *line.n, *line.value, *measured)
+    measured = (line.effect, line.interval, line.relative, line.p_value)
+    adjusted = (line.adjusted_p,) if report.adjusted else ()
+    ever = (line.ever,) if _peeked(report) else ()
+    return (*line.group, *snapshot, *line.n, *line.value, *measured, *adjusted, *ever, line.reasons)
 
 
 def listing_to_text(report: AggregateReport) -> str:
@@ -99,7 +112,19 @@ def listing_to_json(report: AggregateReport) -> dict[str, object]:
         "groups": len(report.results),
         "answered": report.answered,
         "significant": report.significant,
+        "family": report.family_column or None,
+        "families": [_family(one) for one in report.families],
         "results": [_plain(report, result) for result in report.results],
+    }
+
+
+def _family(family: Family) -> dict[str, object]:
+    return {
+        "value": family.value or None,
+        "answered": family.answered,
+        "significant": family.significant,
+        "discovered": family.discovered,
+        "ever": family.ever,
     }
 
 
@@ -115,6 +140,8 @@ def _plain(report: AggregateReport, result: GroupResult) -> dict[str, object]:
         "treatment": _arm(result.treatment),
         **{name: _finite(getattr(comparison, name)) for name in (*figures_of, *relative)},
         "significant": comparison.significant,
+        "adjusted_p": _finite(result.adjusted_p),
+        "ever_significant": result.ever,
         "reasons": [str(reason) for reason in comparison.reasons],
     }
 
@@ -144,6 +171,8 @@ def _line(result: GroupResult) -> Line:
         interval="" if math.isnan(low) else figures.interval(low, high, Scale.NUMBER),
         relative=figures.relative(comparison.rel_effect, spread=relative_spread),
         p_value=figures.p_value(comparison.p_value, comparison.log_p),
+        adjusted_p=figures.p_value(result.adjusted_p),
+        ever={None: "", True: "yes", False: "no"}[result.ever],
         reasons=", ".join(REASONS[reason] for reason in comparison.reasons),
     )
 

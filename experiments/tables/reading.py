@@ -36,6 +36,7 @@ from experiments.tables.engine import Engine, Row, TooLarge
 from experiments.tables.spec import TableSpec
 
 ByArm = Mapping[str, Row]
+NO_SEGMENT = "(none)"
 FIRST_ROWS = 100_000  # a column that tells too many segments apart is found out here, before they are added up
 
 
@@ -64,18 +65,20 @@ def read_table(engine: Engine, spec: TableSpec, layout: Layout) -> Tables:
     columns = layout.columns
     for column in columns.segments:
         check_segments(engine, column, engine.rows(distinct_query(column, rows=FIRST_ROWS, most=MOST_SEGMENTS)))
-    found = _scanned(engine, spec, layout) if scannable(columns) else None
-    found = found or _read(engine, spec, layout)
+    if columns.unit:
+        found = _read_units(engine, spec, layout)
+    else:
+        caps = _caps(engine, spec, layout)
+        scanned = _scanned(engine, spec, columns, caps) if scannable(columns) else None
+        found = scanned or _read_rows(engine, spec, layout, caps)
     for k, column in enumerate(columns.segments):
         check_segments(engine, column, [{"text": name} for name in found.segments.get(k, {})])
     values = {key: _values(engine, columns, position) for key, position in layout.values.items()}
     return replace(found, values=values)
 
 
-def _scanned(engine: Engine, spec: TableSpec, layout: Layout) -> Tables | None:
+def _scanned(engine: Engine, spec: TableSpec, columns: TableColumns, caps: Mapping[int, float]) -> Tables | None:
     """None where something that the scan believed is not so."""
-    columns = layout.columns
-    caps = _caps(engine, spec, layout)
     rows = _scan(engine, columns, caps)
     if not rows or doubts(columns, rows):
         return None
@@ -93,35 +96,41 @@ def _scan(engine: Engine, columns: TableColumns, caps: Mapping[int, float]) -> l
     return []
 
 
-def _read(engine: Engine, spec: TableSpec, layout: Layout) -> Tables:
+def _read_units(engine: Engine, spec: TableSpec, layout: Layout) -> Tables:
+    columns = layout.columns
+    checked = check_file(engine, spec, columns, engine.rows(checks_query(columns, MOST_ARMS)))
+    engine.rows(units_query(columns))
+    caps = _caps(engine, spec, layout)
+    shifts = _shifts(columns, engine.rows(shifts_query(columns, caps))[0])
+    rows = engine.rows(moments_query(columns, shifts, caps))
+    check_constant(engine, columns, rows)
+    return _tables(checked, rows, caps, lambda row, position: sums_of(row, columns, position, shifts=shifts))
+
+
+def _read_rows(engine: Engine, spec: TableSpec, layout: Layout, caps: Mapping[int, float]) -> Tables:
     columns = layout.columns
     checked = None
     if not checked_on_the_way(columns):
         checked = check_file(engine, spec, columns, engine.rows(checks_query(columns, MOST_ARMS)))
-    if columns.unit:
-        engine.rows(units_query(columns))
-    caps = _caps(engine, spec, layout)
     shifts = _shifts(columns, engine.rows(shifts_query(columns, caps))[0])
     rows = engine.rows(moments_query(columns, shifts, caps))
     checked = checked or check_file(engine, spec, columns, [row for row in rows if _dimension(row) < 0])
-    check_constant(engine, columns, rows)
     found = _tables(checked, rows, caps, lambda row, position: sums_of(row, columns, position, shifts=shifts))
-    if columns.unit or not _lacks_covariate(layout, found):
+    if not _lacks_covariate(layout, found):
         return found
-    # an unknown covariate counts as the shift, which was the average of the first units only
-    shifts = {**shifts, **_means(layout, found)}
-    rows = engine.rows(moments_query(columns, shifts, caps))
-    return _tables(checked, rows, caps, lambda row, position: sums_of(row, columns, position, shifts=shifts))
+    # an unknown covariate counts as the shift, which was the average of the first rows only
+    better = {**shifts, **_means(layout, found)}
+    rows = engine.rows(moments_query(columns, better, caps))
+    return _tables(checked, rows, caps, lambda row, position: sums_of(row, columns, position, shifts=better))
 
 
 def _tables(
     checked: Checked, rows: Sequence[Row], caps: Mapping[int, float], sums: Callable[[Row, int], Sums]
 ) -> Tables:
     segments: dict[int, dict[str, dict[str, Row]]] = {}
-    for row in rows:
+    for row in merged(row | {"segment": NO_SEGMENT} if row.get("segment") is None else row for row in rows):
         if _dimension(row) >= 0 and row["arm"] is not None:
-            name = "(none)" if row["segment"] is None else str(row["segment"])
-            segments.setdefault(_dimension(row), {}).setdefault(name, {})[str(row["arm"])] = row
+            segments.setdefault(_dimension(row), {}).setdefault(str(row["segment"]), {})[str(row["arm"])] = row
     totals = [row for row in rows if _dimension(row) < 0]
     return Tables(
         checked=checked,

@@ -25,11 +25,14 @@ COMMANDS: dict[str, Entry] = {
     ),
     "calibrate": Entry("winnow.calibrate", "calibrate", "Check the statistics on recent units that nothing divides."),
     "demo": Entry("winnow.commands", "demo", "Run the main job on real data."),
+    "evaluate": Entry("winnow.strategies", "evaluate", "Judge the strategies KEYS offline."),
     "events": Entry("winnow.events.commands", "events", "Events: bring them in."),
     "keys": Entry("winnow.commands", "keys", "Keys for programs."),
     "login-link": Entry("winnow.commands", "login_link", "Print a link that logs NAME in."),
     "plan": Entry("winnow.plan", "plan", "Plan an experiment on METRIC with recent units."),
     "setup": Entry("winnow.commands", "setup", "Bring the database up to date and check the settings."),
+    "strategies": Entry("winnow.strategies", "strategies", "List every strategy that is installed."),
+    "train": Entry("winnow.strategies", "train", "Train the strategy KEY."),
     "up": Entry("winnow.commands", "up", "Run everything on this machine."),
 }
 

@@ -31,7 +31,7 @@ class ItemKnnConfig:
     """
 
     neighbours: int = 200
-    shrinkage: float = 5.0
+    shrinkage: float = 10.0
     tilt: float = 0.5
     decay: float = 0.6
     repeats: bool = False

@@ -64,9 +64,9 @@ def _train(
     network = Network(config, data, start, content_vectors(data, start, config, rng))
     negatives, best = Negatives(data, config.negatives, rng), Best(held_out)
     course = Course(planned_steps(data, network, budget), config.learning_rate, clock.used())
-    optimiser = torch.optim.AdamW(_decayed(network.parts, config.weight_decay), lr=0.0)
+    optimisers = network.optimisers()
     for batch in _endless(data, config, rng):
-        loss = _step(network, optimiser, batch, negatives, course.rate())
+        loss = _step(network, optimisers, batch, negatives, course.rate())
         if not math.isfinite(loss):
             raise Unfit(f"the loss stopped being a number at step {course.done}: use a smaller learning_rate")
         course.advance(clock.used())
@@ -87,25 +87,17 @@ def _endless(data: Interactions, config: SequenceConfig, rng: np.random.Generato
 
 
 def _step(
-    network: Network, optimiser: torch.optim.Optimizer, batch: Examples, negatives: Negatives, rate: float
+    network: Network, optimisers: tuple[torch.optim.Optimizer, ...], batch: Examples, negatives: Negatives, rate: float
 ) -> float:
-    for group in optimiser.param_groups:
-        group["lr"] = rate
     loss = network.loss(batch, negatives)
-    optimiser.zero_grad(set_to_none=True)
+    network.parts.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
-    nn.utils.clip_grad_norm_(network.parts.parameters(), LONGEST_GRADIENT)
-    optimiser.step()
+    nn.utils.clip_grad_norm_(network.layers(), LONGEST_GRADIENT)
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        optimiser.step()
     return float(loss.item())
-
-
-def _decayed(parts: nn.Module, decay: float) -> list[dict[str, object]]:
-    """Shifts and scales are not drawn to 0, everything else is."""
-    plain = [one for one in parts.parameters() if one.ndim < 2]
-    return [
-        {"params": [one for one in parts.parameters() if one.ndim >= 2], "weight_decay": decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
 
 
 def _notes(
@@ -148,7 +140,7 @@ class Network:
         self.config, self.items, self.tasks = config, len(data.catalogue), tasks_of(data)
         self.seen = torch.zeros(self.items + 1, dtype=torch.bool)
         self.seen[torch.from_numpy(np.append(np.unique(data.items), self.items).astype(np.int64))] = True
-        self.ids = nn.Embedding(self.items + 1, width)
+        self.ids = nn.Embedding(self.items + 1, width, sparse=True)
         with torch.no_grad():
             self.ids.weight[: self.items] = torch.from_numpy(start)
         self.content = None if content is None else torch.from_numpy(np.vstack([content, np.zeros_like(content[:1])]))
@@ -171,6 +163,15 @@ class Network:
         for head in self.heads.values():
             nn.init.eye_(head.weight)
             nn.init.zeros_(head.bias)
+
+    def layers(self) -> list[nn.Parameter]:
+        """All parameters but the vectors of the items."""
+        return [one for name, one in self.parts.named_parameters() if not name.startswith("ids.")]
+
+    def optimisers(self) -> tuple[torch.optim.Optimizer, ...]:
+        """One for the layers; one for the items, that touches only those of the step, however many there are."""
+        layers = torch.optim.AdamW(self.layers(), lr=0.0, weight_decay=self.config.weight_decay)
+        return layers, torch.optim.SparseAdam([self.ids.weight], lr=0.0)
 
     def vectors(self, items: Tensor, hidden: Tensor | None = None) -> Tensor:
         """What stands for these items: a vector of its own, where it was seen and is not hidden, plus its content's."""
@@ -208,7 +209,7 @@ class Network:
         for task in self.tasks:
             rows = torch.isin(kinds, torch.tensor(TASKS[task]))
             query = self.query(task, states[rows])
-            right = (query * wanted[rows]).sum(dim=1) / self.config.temperature - expected[targets[rows]]
+            right = (query * wanted[rows]).sum(dim=1) / self.config.temperature
             wrong = query @ others.T / self.config.temperature - expected[drawn]
             wrong = wrong.masked_fill(targets[rows, None] == drawn, -math.inf)
             losses.append((torch.logaddexp(right, wrong.logsumexp(dim=1)) - right).sum())

@@ -77,7 +77,8 @@ def test_an_effect_has_units_arms_and_a_run_time(events):
     per_arm = z * (0.16 + 0.24 * 0.76) / 0.04**2
     assert need.startswith("To find +20.0% (+4.00 pp): 3,")
     assert int(need.split("(")[2].split()[0].replace(",", "")) == pytest.approx(per_arm, abs=3)
-    days = math.ceil(2 * per_arm / DAILY)
+    days = math.ceil(int(need.split(": ")[1].split()[0].replace(",", "")) / DAILY)
+    assert 56 <= days <= 57
     weeks = math.ceil(days / 7) * 7
     assert f"Run time: {days} days, {weeks} in whole weeks, by a forecast beyond the days that were measured." in found
 
@@ -125,7 +126,7 @@ def test_a_covariate_and_a_window_are_named(events):
     found = lines("retention", "--covariate-days", "7")
     assert "covariate   the metric over the 7 days before takes away 0.0% of the variance" in found
     assert "response    a user counts 14 days after it came" in found
-    assert found[-1].startswith("Nothing can be planned. Of 840 users, all have the same value")
+    assert found[-1].startswith("Nothing can be planned. Of 841 users, all have the same value")
 
 
 def test_what_does_not_come_within_a_year_is_said(events):
@@ -141,6 +142,11 @@ def test_the_first_days_of_a_small_split_have_too_few_units(events):
     found = lines("participation", "--weights", "200,1", "--days", "1")
     assert "In 1 day: too few units in an arm." in found
     assert any(line.split()[:2] == ["1", "60"] and line.endswith("too few units in an arm") for line in found)
+
+
+def test_what_a_sequence_does_not_show_yet_is_said(events):
+    found = lines("participation", "--stopping", "sequence", "--days", "3")
+    assert "In 3 days: too early: a sequence waits for 100 units, and 20 conversions, an arm." in found
 
 
 def test_the_json_is_strict_and_has_the_lake_version(events):

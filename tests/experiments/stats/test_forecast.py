@@ -88,7 +88,7 @@ def test_a_sequence_does_not_end_before_it_may_be_read() -> None:
     rare = replace(plan, baseline=CONVERSION, design=Design())
     assert rare.target(rel_effect=10.0).arms == (400.0, 400.0)  # twenty conversions
     few = replace(rare, traffic=Traffic(daily_new=(300,) * 28))
-    assert few.point(2).reasons == (Reason.TOO_FEW_UNITS,)
+    assert few.point(2).reasons == (Reason.TOO_EARLY,)
     assert math.isnan(few.point(2).effect)
     assert few.point(3).reasons == ()
 

@@ -53,7 +53,7 @@ def test_similarities_equal_the_dense_formula_in_blocks_of_any_size(monkeypatch:
     taken = np.zeros((len(data.user_ids), len(data.catalogue)))
     taken[data.users, data.items] = 1
     both, count = taken.T @ taken, taken.sum(axis=0)
-    expected = both / np.outer(count**0.6, count**0.4) * both / (both + 5)
+    expected = both / np.outer(count**0.6, count**0.4) * both / (both + 10)
     np.fill_diagonal(expected, 0)
     for most in (1, 5_000, item_knn.BLOCK):
         monkeypatch.setattr(item_knn, "BLOCK", most)
