@@ -6,7 +6,6 @@ Needs pytest. ``config`` is what to test with, for instance fewer passes of trai
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +16,8 @@ from recommenders.base import Strategy, config_from, config_to
 from recommenders.contracts import BUDGET, Batch, FitReport, Interactions, Items
 from recommenders.ranking import top_k
 from recommenders.registry import places
+
+_TRAINED: dict[tuple[type, str, int], tuple[Strategy[object], Interactions, FitReport]] = {}
 
 GROUPS, ITEMS_EACH, USERS, EVENTS = 6, 10, 240, 14
 HOUR = 3_600
@@ -140,10 +141,17 @@ class StrategyContract:
         assert hits > 1.5 * 10 / len(data.catalogue)
 
 
-@cache
 def _fitted(
     kind: type[Strategy[object]], config: object, seed: int
 ) -> tuple[Strategy[object], Interactions, FitReport]:
+    """Trained once for all tests of a class. A configuration may have no hash, so its text is the key."""
+    key = (kind, repr(config), seed)
+    if key not in _TRAINED:
+        _TRAINED[key] = _train(kind, config, seed)
+    return _TRAINED[key]
+
+
+def _train(kind: type[Strategy[object]], config: object, seed: int) -> tuple[Strategy[object], Interactions, FitReport]:
     whole = tastes()
     rows = np.ones(len(whole), dtype=bool)
     rows[whole.offsets[1:] - 1] = False

@@ -31,7 +31,7 @@ class UserKnnConfig:
 
     neighbours: int = 100
     shrinkage: float = 5.0
-    decay: float = 0.8
+    decay: float = 0.6
     bias_shrinkage: float = 5.0
     trust: float = 1.0
 

@@ -13,6 +13,7 @@ from scipy import stats
 from experiments.contracts import Report
 from experiments.errors import InvalidTable
 from experiments.rendering import report_to_json
+from experiments.reports import build_report
 from experiments.tables import Ratio, TableSpec, analyze_table
 from experiments.tables.engine import Engine
 
@@ -58,7 +59,7 @@ WIDE = """
   i AS user, (hash(i) % 3)::{integer} AS clicks, (1 + hash(i, 1) % 7)::{integer} AS views,
   (hash(3 * i) % 2)::{integer} AS bought, round((hash(5 * i) % 9000) / 100, 2)::{money} AS paid,
   ((hash(7 * i) % 1000) / 77)::DOUBLE AS x, ((hash(11 * i) % 500) / 3)::DOUBLE AS before,
-  (20 + hash(13 * i) % 50)::{integer} AS age, ['north', 'south', ' ', NULL][1 + hash(17 * i) % 4] AS region
+  (20 + hash(13 * i) % 50)::{integer} AS age, ['north', 'south', ' ', NULL][(1 + hash(17 * i) % 4)::INTEGER] AS region
 """
 EVERYTHING = TableSpec(
     arm="arm",
@@ -122,7 +123,7 @@ def test_a_file_whose_types_can_be_believed_is_read_once(parquet, asked):
         own_covariates={"paid": ("before",)},
     )
     assert len(asked) == 1
-    assert numbers(report, 1) == [(2000, 39_980_0 * 10 / 10), (2000, 40_000_0)]
+    assert numbers(report, 1) == [(2000, 39_980_000), (2000, 40_000_000)]
 
 
 DOUBTS = {
@@ -195,7 +196,7 @@ def test_a_large_mean_costs_no_digits(parquet, unit, kind):
 def test_arms_that_differ_in_blanks_only_are_one_arm(parquet, asked):
     select = "SELECT ['a', ' a', 'b', 'b ', 'b'][1 + i % 5] AS arm, i AS x FROM range(50) AS t(i)"
     report = parquet(select, number=("x",))
-    assert numbers(report) == [(20, 2 * 225 * 5 / 5 + 0 * 1 + 10), (30, 3 * 225 + 10 * (2 + 3 + 4) - 0)]
+    assert numbers(report) == [(20, 460), (30, 765)]
     assert len(asked) == 1
 
 
@@ -210,16 +211,13 @@ def test_arms_may_be_of_any_type(parquet, arm):
 @pytest.mark.parametrize("unit", ["", "user"])
 def test_the_skewness_is_that_of_all_units_together(parquet, monkeypatch, values, unit):
     seen = {}
-    monkeypatch.setattr(
-        "experiments.tables.analysis.build_report",
-        lambda plan, evidence: seen.update(evidence.skew) or pytest.skip.Exception and _stop(),
-    )
-    with pytest.raises(StopIteration):
-        parquet(rows(f"i AS user, {values} AS x", 500), number=("x",), unit=unit)
+
+    def listening(plan, evidence):
+        seen.update(evidence.skew)
+        return build_report(plan, evidence)
+
+    monkeypatch.setattr("experiments.tables.analysis.build_report", listening)
+    parquet(rows(f"i AS user, {values} AS x", 500), number=("x",), unit=unit)
     with duckdb.connect() as connection:
         array = connection.execute(f"SELECT {values} AS x FROM range(500) AS t(i)").fetchnumpy()["x"]
     assert seen["x"] == pytest.approx(stats.skew(array.astype(float)), rel=1e-9)
-
-
-def _stop() -> None:
-    raise StopIteration
