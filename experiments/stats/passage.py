@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -85,8 +86,14 @@ class Passage:
     def _spread(self, limit: Array, means: Array, sd: float) -> tuple[Array, Array]:
         # the next step is not known yet; looks are about evenly spaced, so it is taken to be like this one
         wanted = NODES_PER_STEP * float(limit.max()) / sd
-        nodes, weights = np.polynomial.legendre.leggauss(int(min(max(wanted, FEWEST_NODES), MOST_NODES)))
+        nodes, weights = _legendre(int(min(max(wanted, FEWEST_NODES), MOST_NODES)))
         places = limit[:, None] * nodes
         distance = (places[:, :, None] - means[:, None, :]) / sd
         density = np.einsum("rij,rj->ri", np.exp(-distance * distance / 2), self.masses) / (sd * ROOT_2_PI)
         return places, density * weights * limit[:, None]
+
+
+@lru_cache(maxsize=512)
+def _legendre(count: int) -> tuple[Array, Array]:
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return np.asarray(nodes), np.asarray(weights)

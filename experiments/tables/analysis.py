@@ -58,7 +58,7 @@ def _evidence(spec: TableSpec, plan: Plan, places: Layout, tables: Tables) -> Ev
         units=units,
         moments={key: _by_arm(tables, tables.by_arm, at) for key, at in places.main.items()},
         raw={key: _by_arm(tables, tables.by_arm, at) for key, at in places.raw.items()},
-        caps={key: float(tables.caps[at]) for key, at in places.caps.items()},
+        caps={key: float(tables.caps[at]) for key, at in places.caps.items() if tables.caps[at]},
         values=tables.values,
         segments=_segments(spec, places, tables),
         exclusions=exclusions(spec, plan, places, tables),

@@ -86,7 +86,7 @@ def coverage(items: Codes, size: int) -> Values:
     """The share of the catalogue that is in any list, as values whose mean is the share and whose spread is its own.
 
     Without a user's list the share falls by u / size, u being the items that no other list shows; the spread is that of
-    the jackknife, value_u = share + (n − 1)(u − mean(u)) / size.
+    the jackknife, value_u = share + (n − 1)(u − mean(u)) / size, on average never too small.
 
     Args:
         items: lists, shape (users, k), -1 where a list has ended.

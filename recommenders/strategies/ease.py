@@ -22,7 +22,7 @@ class EaseConfig:
     """
 
     regularisation: float = 200.0
-    decay: float = 1.0
+    decay: float = 0.6
     max_items: int = 20_000
 
     def __post_init__(self) -> None:

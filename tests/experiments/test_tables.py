@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import duckdb
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportions_ztest
 
-from experiments.contracts import Decision, Finding, Report, Severity
+from experiments.contracts import Correction, Decision, Finding, Report, Severity
 from experiments.tables import AggregateSpec, Expectation, Ratio, TableSpec, analyze_aggregates, analyze_table
 
 PAGES = Expectation(column="page", given="arm", values={"a": "old", "b": "new"})
@@ -186,31 +187,58 @@ def test_a_column_may_have_any_name(table):
 # The public experiments, against scipy and statsmodels on the raw files
 
 
+HILLSTROM = TableSpec(arm="treatment", control="No E-Mail", binary=("visit",), money=("spend",), currency="USD")
+
+
 @pytest.mark.real_data
 def test_hillstrom_agrees_with_scipy_to_nine_digits(real_data):
     path = real_data / "hillstrom.csv.gz"
     metrics = {"visit": 1, "conversion": 1, "spend": 100}
-    spec = TableSpec(
-        arm="treatment",
-        control="No E-Mail",
-        binary=("visit", "conversion"),
-        money=("spend",),
-        covariates=("history",),
-        currency="USD",
-    )
+    spec = replace(HILLSTROM, binary=("visit", "conversion"))
     report = analyze_table(path, spec)
     frame = pd.read_csv(path)
     groups = dict(list(frame.groupby("treatment")))
     for result, (metric, factor) in zip(report.metrics, metrics.items(), strict=True):
         for one in result.comparisons:
             welch = stats.ttest_ind(groups[one.arm][metric], groups["No E-Mail"][metric], equal_var=False)
-            assert one.p_value == pytest.approx(welch.pvalue, rel=1e-9)
+            assert one.unadjusted_p == pytest.approx(welch.pvalue, rel=1e-9)
             assert one.effect / one.se == pytest.approx(welch.statistic, rel=1e-9)
-            low, high = welch.confidence_interval()
+            low, high = welch.confidence_interval(2 * stats.t.cdf(one.critical, welch.df) - 1)
             assert (one.ci_low, one.ci_high) == pytest.approx((low * factor, high * factor), rel=1e-9)
     totals = [(arm.n, arm.numerator) for arm in report.metrics[2].arms]
     assert totals == [(21_306, 1_390_833), (21_307, 3_031_169), (21_387, 2_303_811)]
-    assert [one.check for one in report.findings][-2:] == ["balance", "balance"]
+    primary = report.metrics[0]
+    assert primary.correction is Correction.DUNNETT
+    # 2.212 were the variances alike (Dunnett 1955, two-sided, k = 2), 2.237 were the comparisons independent
+    assert all(2.212 < one.critical < 2.237 for one in primary.comparisons)
+
+
+@pytest.mark.real_data
+def test_hillstrom_capped_raw_adjusted_and_by_segment(real_data):
+    path = real_data / "hillstrom.csv.gz"
+    spec = replace(HILLSTROM, caps={"spend": 0.99}, covariates=("history",), segments=("zip_code", "newbie"))
+    report = analyze_table(path, spec)
+    spend = report.metrics[-1]
+    frame = pd.read_csv(path)
+    cap = np.quantile(frame.spend[frame.spend > 0], 0.99, method="inverted_cdf")
+    assert spend.cap == round(100 * cap)
+    groups = {arm: group.clip(upper=cap) for arm, group in frame.groupby("treatment").spend}
+    raw, plain = spend.alternatives
+    for position, one in enumerate(spend.comparisons):
+        welch = stats.ttest_ind(groups[one.arm], groups["No E-Mail"], equal_var=False)
+        other = plain.comparisons[position]
+        assert other.effect / other.se == pytest.approx(welch.statistic, rel=1e-9)
+        assert one.se < raw.comparisons[position].se
+    assert [round(one.effect / 100, 4) for one in raw.comparisons] == [0.7698, 0.4244]
+    assert finding(report, "before").severity is Severity.OK
+    # of the four views, one says that buyers who are not new drive the effect of the women's e-mail
+    assert [(one.dimension, one.arm) for one in spend.segments if one.differs] == [("newbie", "Womens E-Mail")]
+    for segments in spend.segments:
+        assert {one.segment for one in segments.segments} in ({"Rural", "Surburban", "Urban"}, {"0", "1"})
+        for one in segments.segments:
+            column = segments.dimension
+            mask = frame[column].astype(str) == one.segment
+            assert one.n == (mask & frame.treatment.isin([segments.arm, "No E-Mail"])).sum()
 
 
 @pytest.mark.real_data
@@ -243,8 +271,28 @@ def test_cookie_cats_has_a_doubtful_split_and_its_published_p_values(real_data):
     for result, published in zip(report.metrics, (0.0744, 0.00155, None), strict=True):
         one, metric = result.comparisons[0], result.metric.key
         welch = stats.ttest_ind(groups["gate_40"][metric] * 1.0, groups["gate_30"][metric] * 1.0, equal_var=False)
-        assert one.p_value == pytest.approx(welch.pvalue, rel=1e-9)
-        assert published is None or one.p_value == pytest.approx(published, rel=0.01)
+        assert one.unadjusted_p == pytest.approx(welch.pvalue, rel=1e-9)
+        assert published is None or one.unadjusted_p == pytest.approx(published, rel=0.01)
+
+
+@pytest.mark.real_data
+def test_one_player_decides_about_the_rounds_of_cookie_cats_until_they_are_capped(real_data, tmp_path):
+    path = real_data / "cookie_cats.csv.gz"
+    spec = TableSpec(arm="version", control="gate_30", unit="userid", number=("sum_gamerounds",))
+    frame = pd.read_csv(path)
+    most = frame.sum_gamerounds.idxmax()
+    assert frame.sum_gamerounds[most] == 49_854
+    without = tmp_path / "without.csv"
+    frame.drop(most).to_csv(without, index=False)
+    raw, cut = (analyze_table(one, spec).metrics[0].comparisons[0] for one in (path, without))
+    assert raw.effect == pytest.approx(-1.157, abs=5e-4)
+    assert cut.effect == pytest.approx(-0.0433, abs=5e-5)
+    capped = replace(spec, caps={"sum_gamerounds": 0.999})
+    with_cap, cut_with_cap = (analyze_table(one, capped).metrics[0].comparisons[0] for one in (path, without))
+    assert with_cap.effect == pytest.approx(cut_with_cap.effect, abs=0.05)
+    assert with_cap.se < 0.6 * raw.se
+    (alternative,) = analyze_table(path, capped).metrics[0].alternatives
+    assert alternative.comparisons[0].effect == raw.effect
 
 
 @pytest.mark.real_data
@@ -262,10 +310,32 @@ def test_the_landing_page_test_is_cleaned_as_published(real_data):
     assert one.p_value == pytest.approx(stats.ttest_ind(*arrays, equal_var=False).pvalue, rel=1e-9)
 
 
+ASOS = AggregateSpec(snapshot="time_since_start")
+
+
+@pytest.mark.real_data
+def test_asos_after_adjustment_for_the_number_of_groups_and_by_peeking(real_data):
+    path = real_data / "asos_digital_experiments_dataset.csv.gz"
+    report = analyze_aggregates(path, replace(ASOS, family="metric_id", peek=True))
+    everything, *metrics = report.families
+    assert [one.value for one in metrics] == ["1", "2", "3", "4"]
+    assert [one.answered for one in metrics] == [99, 94, 94, 94]
+    assert [one.significant for one in metrics] == [26, 27, 25, 27]
+    assert [one.discovered for one in metrics] == [17, 19, 16, 16]
+    assert [one.ever for one in metrics] == [46, 64, 57, 58]
+    assert (everything.significant, everything.ever) == (105, 225)
+    p_values = [one.comparison.p_value for one in report.results]
+    known = [p for p in p_values if not math.isnan(p)]
+    assert everything.discovered == sum(stats.false_discovery_control(known) <= 0.05)
+    of_first = [one for one in report.results if one.group[2] == "1"]
+    adjusted = stats.false_discovery_control([one.comparison.p_value for one in of_first])
+    assert [one.adjusted_p for one in of_first] == pytest.approx(adjusted, rel=1e-9)
+
+
 @pytest.mark.real_data
 def test_asos_has_one_answer_per_group_from_its_last_snapshot(real_data):
     path = real_data / "asos_digital_experiments_dataset.csv.gz"
-    report = analyze_aggregates(path, AggregateSpec(snapshot="time_since_start"))
+    report = analyze_aggregates(path, ASOS)
     assert report.group_columns == ("experiment_id", "variant_id", "metric_id")
     by_metric = {metric: [one for one in report.results if one.group[2] == metric] for metric in "1234"}
     answered = {metric: sum(not math.isnan(one.comparison.p_value) for one in by_metric[metric]) for metric in "1234"}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from experiments.contracts import PlannedArm, Role
+from experiments.contracts import Action, PlannedArm, Role, Stopping
 from experiments.errors import IllegalTransition, InvalidInput, UnknownExperiment
 from experiments.models import Experiment, State
 from experiments.services import lifecycle
@@ -123,3 +123,31 @@ def test_the_database_refuses_a_state_that_contradicts_itself(changes):
     lifecycle.create(DRAFT)
     with pytest.raises(IntegrityError), transaction.atomic():
         Experiment.objects.update(**changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"stopping": Stopping.SPENDING}, "planned_units"),
+        ({"if_unsettled": Action.KEEP_RUNNING}, "if_unsettled"),
+        ({"margins": {"ctr": 0.1}}, "margins"),
+        ({"margins": {"nope": 0.1}}, "margins"),
+        ({"metrics": (("ctr", Role.GUARDRAIL),), "margins": {"ctr": 1.5}}, "margins"),
+        ({"covariate_days": 0}, "covariate_days"),
+        ({"covariate_days": 9_999}, "covariate_days"),
+        ({"prior_sd": -0.1}, "prior_sd"),
+        ({"segments": ("a", "a")}, "segments"),
+        ({"segments": ('a"b',)}, "segments"),
+        ({"segments": (" ",)}, "segments"),
+    ],
+)
+def test_an_analysis_that_cannot_be_registered_is_refused_whole(change, field):
+    with pytest.raises(InvalidInput, match=field):
+        lifecycle.create(replace(DRAFT, **change))
+    assert not Experiment.objects.exists()
+
+
+def test_planned_units_mean_a_planned_end_and_none_an_open_one():
+    assert lifecycle.create(replace(DRAFT, key="a", planned_units=100)).stopping == Stopping.SPENDING
+    assert lifecycle.create(replace(DRAFT, key="b", planned_units=None)).stopping == Stopping.SEQUENCE
+    assert lifecycle.create(replace(DRAFT, key="c", stopping=Stopping.ONCE)).stopping == Stopping.ONCE

@@ -138,8 +138,11 @@ def test_an_effect_that_is_none_is_refused(effects: dict[str, float]) -> None:
         forecast().target(**effects)
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(st.integers(0, 5_000), min_size=1, max_size=30), st.floats(0.02, 0.5), st.sampled_from(Stopping))
+JUDGED_AT_THE_END = st.sampled_from([Stopping.ONCE, Stopping.SEQUENCE])  # the bounds of daily looks take a second
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 5_000), min_size=1, max_size=30), st.floats(0.02, 0.5), JUDGED_AT_THE_END)
 def test_the_days_are_the_first_ones_with_enough_units(new: list[int], rel_effect: float, stopping: Stopping) -> None:
     traffic = Traffic(daily_new=tuple(new))
     found = forecast(stopping, traffic=traffic).target(rel_effect=rel_effect)

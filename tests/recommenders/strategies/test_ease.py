@@ -15,9 +15,9 @@ class TestEase(StrategyContract):
     strategy = Ease
 
 
-class TestEaseWithRecentHistoryWeightedMore(StrategyContract):
+class TestEaseWithAllOfTheHistoryAlike(StrategyContract):
     strategy = Ease
-    config = EaseConfig(decay=0.7, regularisation=20.0)
+    config = EaseConfig(decay=1.0, regularisation=20.0)
 
 
 def test_weights_solve_the_regression_of_each_item_on_the_others() -> None:
