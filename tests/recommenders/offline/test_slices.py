@@ -13,7 +13,7 @@ ITEMS = 30
 
 
 def split():
-    """Before 10: u0 took 0, 1, 2 and 0 again, u1 took 3. After: u0 takes 0 twice, 3 and 9; u1 takes 3; u2 takes 8, 1."""
+    """Before 10: x took 0, 1, 2 and 0 again, y took 3. After: x takes 0 twice, 3 and 9; y takes 3; z takes 8 and 1."""
     events = [
         (0, 0, 1), (0, 1, 2), (0, 2, 3), (0, 0, 4), (1, 3, 5),
         (0, 0, 11), (0, 0, 12), (0, 3, 13), (0, 9, 14), (1, 3, 15), (2, 8, 16), (2, 1, 17),
@@ -31,7 +31,8 @@ def wanted(part) -> list[tuple[int, int]]:
 def test_where_repeats_matter_new_and_repeat_items_are_ranked_apart() -> None:
     parts = {part.name: part for part in slices_of(split(), k=5, new_only=False)}
     assert list(parts) == [
-        "all", "light users", "heavy users", "cold users", "new items", "repeat items", "cold items", "cold items apart",
+        "all", "light users", "heavy users", "cold users",
+        "new items", "repeat items", "cold items", "cold items apart",
     ]  # fmt: skip
     assert wanted(parts["all"]) == [(0, 0), (0, 3), (0, 9), (1, 3), (2, 1), (2, 8)]
     assert parts["all"].pool is Pool.ALL
