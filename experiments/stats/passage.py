@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -12,88 +12,101 @@ from scipy import special
 
 Array = npt.NDArray[np.float64]
 
-FARTHEST = 37.0  # standard deviations beyond which a tail is 0 in double precision
-FEWEST_NODES, MOST_NODES = 48, 400
-NODES_PER_STEP = 3.0  # of a quadrature, for each standard deviation of one step within the bounds
+FARTHEST = 37.0  # standard deviations beyond which a density is 0 in double precision
+RAREST = -600.0  # logarithm of a chance; below it the bounds of earlier looks play no part
+REACH = 10.0  # of a Gaussian kernel, in standard deviations
+NODES = 16  # of one panel of the quadrature
+PANELS_PER_SD = 0.14
 TOLERANCE = 1e-13
 ROOT_2_PI = math.sqrt(2 * math.pi)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Passage:
-    """S(t) ~ N(drift t, t), t the fraction of the planned units, as long as |S(t_k)| < b_k √t_k at every look so far.
+    """S(t) ~ N(drift t, t) at one look, t its fraction of the planned units, if no bound was crossed at any before it.
 
-    Several bounds are followed at once, one per row. Gauss-Legendre between the bounds, with more nodes where the step
-    to the next look is small beside them.
+    What is kept is the density at the look before, without drift, on the nodes of Gauss-Legendre panels between its
+    bounds, as narrow as the smaller one of the steps to and from it needs. A drift multiplies a density at s by
+    exp(drift s − drift² t / 2), so it takes no recursion of its own.
 
     Source: P. Armitage, C. K. McPherson, B. C. Rowe (1969), JRSS A 132, 235-244; C. Jennison, B. W. Turnbull (2000),
     Group Sequential Methods with Applications to Clinical Trials, chapter 19.
     """
 
-    places: Array  # S at the nodes, shape (rows, nodes)
-    masses: Array  # weight times density there
-    fraction: float = 0.0
-    drift: float = 0.0
+    fraction: float  # of this look
+    before: float = 0.0  # of the one before
+    places: Array  # S at the look before
+    masses: Array  # the probability that is put there
+    panel: float = math.inf  # width
 
     @classmethod
-    def start(cls, *, drift: float = 0.0, rows: int = 1) -> Passage:
-        """Before the first look: S = 0."""
-        return cls(places=np.zeros((rows, 1)), masses=np.ones((rows, 1)), drift=drift)
+    def start(cls, fraction: float) -> Passage:
+        """The first look; before it S = 0."""
+        return cls(fraction=fraction, places=np.zeros(1), masses=np.ones(1))
 
-    def bound(self, fraction: float, chance: Array) -> Array:
-        """The |z| that is crossed for the first time at this look with these chances, without drift."""
-        root = math.sqrt(fraction)
-        sd = math.sqrt(fraction - self.fraction)
-        known = chance > 0
-        target = np.log(np.where(known, chance, 1.0))
-        farthest = FARTHEST * root
-        limit = np.minimum(-special.ndtri(np.where(known, chance, 0.5) / 2) * root, farthest)
-        for _ in range(60):  # Newton on the logarithm, from above: it never overshoots
-            below = (self.places - limit[:, None]) / sd
-            above = (-self.places - limit[:, None]) / sd
-            tail = (self.masses * (special.ndtr(below) + special.ndtr(above))).sum(axis=1)
-            slope = (self.masses * (np.exp(-below * below / 2) + np.exp(-above * above / 2))).sum(axis=1)
-            slope /= sd * ROOT_2_PI
-            usable = known & (tail > 0) & (slope > 0)
-            ratio = np.where(usable, tail, 1.0) / np.where(usable, slope, 1.0)
-            step = np.where(usable, (np.log(np.where(usable, tail, 1.0)) - target) * ratio, 0.0)
-            limit = np.clip(limit + step, 0.0, farthest)
-            if np.all(np.abs(step) <= TOLERANCE * root):
-                break
-        return np.where(known, limit, farthest) / root
-
-    def advance(self, fraction: float, bounds: Array) -> tuple[Array, Passage]:
-        """The chance that this look's bound is crossed, on either side, and the passage of those that went on."""
-        step = fraction - self.fraction
-        sd, limit = math.sqrt(step), np.minimum(bounds, FARTHEST) * math.sqrt(fraction)
-        means = self.places + self.drift * step
-        crossed = self.masses * (
-            special.ndtr((means - limit[:, None]) / sd) + special.ndtr((-means - limit[:, None]) / sd)
-        )
-        places, masses = self._spread(limit, means, sd)
-        return crossed.sum(axis=1), replace(self, places=places, masses=masses, fraction=fraction)
-
-    def beyond(self, fraction: float, bound: float) -> tuple[float, float]:
-        """Chance and mean of S, times that chance, on the upper side of a bound at the next look; one row."""
-        step = fraction - self.fraction
-        sd, limit = math.sqrt(step), bound * math.sqrt(fraction)
-        means = self.places[0] + self.drift * step
+    def beyond(self, bound: float, drift: float = 0.0) -> tuple[float, float]:
+        """The chance to be at or above bound √t, and the mean of S there times that chance."""
+        step = self.fraction - self.before
+        sd, limit = math.sqrt(step), bound * math.sqrt(self.fraction)
+        masses = self.masses * np.exp(drift * self.places - drift * drift * self.before / 2)
+        means = self.places + drift * step
         distance = (means - limit) / sd
         chance = special.ndtr(distance)
-        mean = means * chance + sd * np.exp(-distance * distance / 2) / ROOT_2_PI
-        return float(self.masses[0] @ chance), float(self.masses[0] @ mean)
+        excess = np.exp(-distance * distance / 2) * (sd / ROOT_2_PI)
+        return float(masses @ chance), float(masses @ (means * chance + excess))
 
-    def _spread(self, limit: Array, means: Array, sd: float) -> tuple[Array, Array]:
-        # the next step is not known yet; looks are about evenly spaced, so it is taken to be like this one
-        wanted = NODES_PER_STEP * float(limit.max()) / sd
-        nodes, weights = _legendre(int(min(max(wanted, FEWEST_NODES), MOST_NODES)))
-        places = limit[:, None] * nodes
-        distance = (places[:, :, None] - means[:, None, :]) / sd
-        density = np.einsum("rij,rj->ri", np.exp(-distance * distance / 2), self.masses) / (sd * ROOT_2_PI)
-        return places, density * weights * limit[:, None]
+    def bound(self, log_chance: float) -> float:
+        """The |z| that is reached with this chance, both sides together, without drift.
+
+        Newton on the logarithm of the chance, which is concave, with bisection where it leaves what is known.
+        """
+        z = -float(special.ndtri_exp(log_chance - math.log(2)))  # if nobody had crossed before
+        if not self.before or log_chance < RAREST:
+            return z
+        sd, root = math.sqrt(self.fraction - self.before), math.sqrt(self.fraction)
+        low, high = 0.0, z * root
+        limit = high
+        for _ in range(200):
+            distance = (self.places - limit) / sd
+            chance = 2 * float(self.masses @ special.ndtr(distance))
+            slope = 2 * float(self.masses @ np.exp(-distance * distance / 2)) / (sd * ROOT_2_PI)
+            move = (math.log(chance) - log_chance) * chance / slope if chance > 0 and slope > 0 else -math.inf
+            low, high = (limit, high) if move > 0 else (low, limit)
+            last, limit = limit, limit + move if low <= limit + move <= high else (low + high) / 2
+            if abs(limit - last) <= TOLERANCE * sd:
+                break
+        return limit / root
+
+    def within(self, bound: float, following: float) -> Passage:
+        """The look at ``following`` of those that are within the bound of this one."""
+        step = self.fraction - self.before
+        sd, limit = math.sqrt(step), min(bound, FARTHEST) * math.sqrt(self.fraction)
+        panels = max(math.ceil(limit / math.sqrt(min(step, following - self.fraction)) * PANELS_PER_SD), 1)
+        nodes, weights = _legendre()
+        places = (limit / panels * (np.arange(panels)[:, None] + nodes)).ravel()
+        density = self._density(places, step) if self.before else np.exp(-places * places / (2 * step))
+        masses = density * np.tile(weights, panels) * (limit / panels / (sd * ROOT_2_PI))
+        return Passage(
+            fraction=following,
+            before=self.fraction,
+            places=np.concatenate([-places[::-1], places]),
+            masses=np.concatenate([masses[::-1], masses]),
+            panel=limit / panels,
+        )
+
+    def _density(self, places: Array, step: float) -> Array:
+        """Of S at this look, without its constant; from the panels within reach of where it came from."""
+        share = self.before / self.fraction
+        reach, panels = REACH * math.sqrt(step * share), len(self.places) // NODES
+        count = min(math.ceil(2 * reach / self.panel) + 1, panels)
+        first = np.floor((places * share - reach) / self.panel).astype(np.int64) + panels // 2
+        window = np.clip(first, 0, panels - count)[:, None] * NODES + np.arange(count * NODES)
+        distance = places[:, None] - self.places[window]
+        return np.asarray(np.einsum("ij,ij->i", np.exp(distance * distance / (-2 * step)), self.masses[window]))
 
 
-@lru_cache(maxsize=512)
-def _legendre(count: int) -> tuple[Array, Array]:
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    return np.asarray(nodes), np.asarray(weights)
+@lru_cache(maxsize=1)
+def _legendre() -> tuple[Array, Array]:
+    """Nodes and weights on [0, 1]."""
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    return np.asarray((nodes + 1) / 2), np.asarray(weights / 2)

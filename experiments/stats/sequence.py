@@ -12,9 +12,20 @@ from experiments.errors import InvalidInput
 FEWEST_UNITS = 100
 FEWEST_CONVERSIONS = 20
 
+FARTHEST = 1e150  # |z| whose square a float still holds
+
 
 def rho_squared(alpha: float, planned_n: float) -> float:
-    """The tuning that makes the interval narrowest at ``planned_n`` units: (−2 ln α + ln(1 − 2 ln α)) / N*.
+    """The tuning that makes the interval about as narrow as it can be at N* units: (−2 ln α + ln(1 − 2 ln α)) / N*.
+
+    Args:
+        alpha: error rate at which the sequence will be reported, in (0, 1).
+        planned_n: N*, of both arms together, > 0; half of a rough guess where it is not planned.
+
+    Raises:
+        InvalidInput: alpha or planned_n out of range.
+
+    Source: I. Waudby-Smith, D. Arbour, R. Sinha, E. H. Kennedy, A. Ramdas (2024), Annals of Statistics 52, 2613-2640.
 
     >>> round(5_000 * rho_squared(0.05, 5_000), 4)
     7.9362
@@ -36,8 +47,11 @@ class Sequence:
 
     Args:
         n: units of both arms at this look, > 0.
-        planned_n: N*, the units at which the interval should be narrowest; fixed before the first look.
-        alpha: the error rate it is tuned for.
+        planned_n: N*, the units at which the interval should be narrowest, > 0; fixed before the first look.
+        alpha: the error rate that it is tuned for, in (0, 1); fixed before the first look.
+
+    Raises:
+        InvalidInput: one of them out of range.
 
     Source: I. Waudby-Smith, D. Arbour, R. Sinha, E. H. Kennedy, A. Ramdas (2024), Time-uniform central limit theory and
     asymptotic confidence sequences, Annals of Statistics 52, 2613-2640.
@@ -51,6 +65,11 @@ class Sequence:
     planned_n: float
     alpha: float = 0.05
 
+    def __post_init__(self) -> None:
+        if not 0 < self.n < math.inf:
+            raise InvalidInput("n", f"{self.n:g} must be above 0")
+        rho_squared(self.alpha, self.planned_n)
+
     @property
     def mixture(self) -> float:
         """Nρ²."""
@@ -59,17 +78,22 @@ class Sequence:
     def p_value(self, t: float, df: float) -> tuple[float, float]:
         """min(1, 1 / e) and its logarithm; ``df`` plays no part."""
         m = self.mixture
-        log_p = min(math.log1p(m) / 2 - m * t * t / (2 * (1 + m)), 0.0)
+        z = min(abs(t), FARTHEST)
+        log_p = min(math.log1p(m) / 2 - m / (1 + m) * z * z / 2, 0.0)
         return math.exp(log_p), log_p
 
     def critical(self, alpha: float, df: float) -> float:
         """The |z| at which 1 / e falls to ``alpha``."""
         m = self.mixture
-        return math.sqrt(2 * (m + 1) / m * (math.log1p(m) / 2 - math.log(alpha)))
+        return math.sqrt(2 * (1 + m) / m * (math.log1p(m) / 2 - math.log(alpha)))
 
 
 def ready(n: int, conversions: float | None) -> bool:
     """Whether an arm has enough units, and enough conversions where the metric counts them.
+
+    Args:
+        n: units of the arm.
+        conversions: units of it that converted; None where the metric is no share.
 
     >>> ready(100, 19), ready(100, None)
     (False, True)

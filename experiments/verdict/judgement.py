@@ -62,6 +62,8 @@ ABSOLUTE = {
 }
 
 
+WORTH_SAYING = 1.05
+
 EXAGGERATED = gettext_noop(
     "Effects that end an experiment this early are exaggerated: on average by about %(times).1f times."
 )
@@ -114,7 +116,8 @@ def _notes(plan: Plan, looks: Looks, comparison: Comparison) -> tuple[Message, .
     if not (early and comparison.significant and plan.alpha < POWER):
         return ()
     times = early_stop_exaggeration(looks.fractions, plan.alpha, POWER)
-    return (Message(template=EXAGGERATED, params={"times": times}),) if math.isfinite(times) else ()
+    # late stops are hardly exaggerated: the lucky ones have left already
+    return (Message(template=EXAGGERATED, params={"times": times}),) if times >= WORTH_SAYING else ()
 
 
 def _veto(arm: PlannedArm, failed: Sequence[str]) -> Message:

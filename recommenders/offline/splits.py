@@ -13,7 +13,7 @@ from recommenders.contracts import UNKNOWN, Batch, Codes, Interactions, Kind, Ti
 from recommenders.errors import InvalidData
 
 DAY = 86_400
-LEAVE_LAST_OUT, TEMPORAL, LAST_DAYS = "leave-last-out", "temporal:", "last-days:"
+LEAVE_LAST_OUT, TEMPORAL, LAST_DAYS = "leave-last-out", "temporal", "last-days"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,7 +127,7 @@ def temporal(
         now=np.full(users.size, moment, dtype=np.int64),
         skipped=int(np.unique(data.users).size - users.size),
         protocol={
-            "split": "temporal",
+            "split": TEMPORAL,
             "moment": int(moment),
             **({} if until is None else {"until": int(until)}),
             **_named(kinds),
@@ -136,7 +136,9 @@ def temporal(
 
 
 def named_split(name: str) -> Callable[[Interactions], Split]:
-    """The split of a text: ``leave-last-out``, ``temporal:2017-12-04`` (or seconds), ``last-days:28``.
+    """The split of a text: ``leave-last-out``, a moment such as ``2017-12-04`` or in seconds, ``last-days:28``.
+
+    ``leave-last-out:1`` leaves one more event of each user in the history and out of the training.
 
     Raises:
         InvalidData: the text is none of these.
@@ -146,14 +148,16 @@ def named_split(name: str) -> Callable[[Interactions], Split]:
     """
     if name == LEAVE_LAST_OUT:
         return leave_last_out
-    rest = name.partition(":")[2]
-    if name.startswith(TEMPORAL):
-        moment = _moment(rest)
-        return lambda data: temporal(data, moment)
-    if name.startswith(LAST_DAYS) and rest.isdecimal() and int(rest) > 0:
-        days = int(rest)
-        return lambda data: temporal(data, int(data.times.max(initial=0)) - days * DAY)
-    raise InvalidData("split", f"{name!r} must be {LEAVE_LAST_OUT}, {TEMPORAL}2026-01-31 or {LAST_DAYS}28")
+    kind, _, rest = name.partition(":")
+    count = int(rest) if rest.isdecimal() else 0
+    if kind == LEAVE_LAST_OUT and count:
+        return lambda data: leave_last_out(data, unlearnt=count)
+    if kind == LAST_DAYS and count:
+        return lambda data: temporal(data, int(data.times.max(initial=0)) - count * DAY)
+    moment = _moment(rest if kind == TEMPORAL else name)
+    if moment is None:
+        raise InvalidData("split", f"{name!r} must be {LEAVE_LAST_OUT}, a day such as 2026-01-31, or {LAST_DAYS}:28")
+    return lambda data: temporal(data, moment)
 
 
 def _split(
@@ -193,11 +197,12 @@ def _first(data: Interactions) -> str:
     return str(int(data.times.min())) if len(data) else "no time at all"
 
 
-def _moment(text: str) -> int:
-    if text.lstrip("-").isdecimal():
+def _moment(text: str) -> int | None:
+    """Seconds since 1970 of a day or of a number of them."""
+    if text.removeprefix("-").isdecimal():
         return int(text)
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise InvalidData("split", f"{text!r} must be a day such as 2026-01-31, or a number of seconds") from None
+        return None
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())

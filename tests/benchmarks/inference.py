@@ -69,9 +69,7 @@ def _plan() -> Plan:
     kinds = (Kind.MEAN, Kind.PROPORTION, Kind.RATIO)
     roles = (Role.PRIMARY, Role.GUARDRAIL, *(Role.SECONDARY,) * METRICS)
     metrics = tuple(
-        PlannedMetric(
-            key=f"m{i}", name=f"m{i}", kind=kinds[i % 3], role=roles[i], margin=0.02 if i == 1 else None
-        )
+        PlannedMetric(key=f"m{i}", name=f"m{i}", kind=kinds[i % 3], role=roles[i], margin=0.02 if i == 1 else None)
         for i in range(METRICS)
     )
     arms = tuple(PlannedArm(key=name) for name in NAMES)

@@ -64,6 +64,31 @@ def test_the_report_comes_in_four_forms(write):
     assert [arm["n"] for arm in report["metrics"][0]["arms"]] == [40, 40]
 
 
+def test_every_view_of_a_metric_can_be_asked_for(write):
+    regions = ("north", "south", "")
+    rows = "".join(
+        f"{'ab'[i % 2]},{i % 9}.50,{i % 7},{i % 5},{i % 3},{'' if i % 4 else i % 5 + 1},{regions[i % 3]}\n"
+        for i in range(300)
+    )
+    path = write("arm,paid,n,before,age,rating,region\n" + rows)
+    options = ("--money", "paid", "--number", "n", "--score", "rating", "--quantile", "paid=90%")
+    views = ("--covariate", "before", "--covariate", "paid=age", "--cap", "paid=95%", "--segment", "region")
+    roles = ("--guardrail", "n=2%", "--primary", "paid", "--planned-units", "300")
+    report = json.loads(run(path, *BASE, *options, *views, *roles, "--format", "json").output)
+    metrics = {result["metric"]["key"]: result for result in report["metrics"]}
+    assert list(metrics) == ["n", "paid", "rating: response rate", "rating", "paid: p90"]
+    assert metrics["paid"]["metric"]["covariates"] == ["before", "age"]
+    assert metrics["n"]["metric"]["covariates"] == ["before"]
+    assert metrics["paid"]["cap"] == 850
+    assert [one["name"] for one in metrics["paid"]["alternatives"]][:2] == ["raw", "unadjusted"]
+    assert {one["segment"] for one in metrics["paid"]["segments"][0]["segments"]} == {"north", "south", "(none)"}
+    assert metrics["n"]["guardrails"][0]["margin"] == 0.02
+    assert metrics["rating"]["superiorities"]
+    assert report["looks"]["fractions"] == [1.0]
+    for form in ("text", "md", "html"):
+        assert "rating: response rate" in run(path, *BASE, *options, *views, *roles, "--format", form).output
+
+
 def test_names_from_a_file_are_text_in_html(write):
     hostile = "<script>alert(1)</script>"
     html = run(write(TABLE.replace("\nb,", f"\n{hostile},")), *BASE, "--binary", "bought", "--format", "html").output
@@ -181,7 +206,29 @@ def test_a_file_that_breaks_a_rule_gets_one_sentence(write, content, name, sente
         ((*BASE, "--binary", "bought", "--unit", "bought", "--covariate", "before"), "constant within a unit"),
         ((*BASE, "--binary", "bought", "--covariate", "arm"), "cannot be the arm and something else"),
         ((*BASE, "--binary", "bought", "--snapshot", "n"), "go with --moments"),
+        ((*BASE, "--binary", "bought", "--peek"), "go with --moments"),
+        ((*BASE, "--binary", "bought", "--family", "n"), "go with --moments"),
+        ((*BASE, "--binary", "bought", "--covariate", "bought"), "--covariate: “bought” is measured in the experiment"),
+        (
+            (*BASE, "--money", "paid", "--covariate", "paid=befor"),
+            "no column “befor” (covariate); did you mean “before”",
+        ),
+        ((*BASE, "--money", "paid", "--covariate", "apid=before"), "no column “apid=before” (covariate)"),
+        ((*BASE, "--money", "paid", "--cap", "paid"), "--cap: “paid” must be NAME=SHARE"),
+        ((*BASE, "--money", "paid", "--cap", "paid=x"), "--cap: “paid=x” must be NAME=SHARE"),
+        ((*BASE, "--money", "paid", "--cap", "paid=1"), "--cap: paid=1 must be a quantile above 0 and below 1"),
+        ((*BASE, "--money", "paid", "--cap", "paid=.9", "--cap", "paid=.8"), "--cap: “paid” is named twice"),
+        ((*BASE, "--binary", "bought", "--cap", "bought=.9"), "no number and no money"),
+        ((*BASE, "--binary", "bought", "--segment", "regoin"), "no column “regoin” (segment)"),
+        ((*BASE, "--quantile", "n"), "--quantile: “n” must be NAME=SHARE"),
+        ((*BASE, "--quantile", "n=0"), "--quantile: n=0 must be above 0 and below 1"),
+        ((*BASE, "--score", "rating"), "no column “rating” (score)"),
+        ((*BASE, "--number", "n", "--guardrail", "m=1%"), "--guardrail: “m” is not a metric"),
+        ((*BASE, "--number", "n", "--guardrail", "n=120%"), "must be above 0 and below 1"),
+        ((*BASE, "--number", "n", "--planned-units", "0"), "--planned-units: 0 must be 1 or more"),
         (("--moments", *BASE), "the columns of an aggregated file are fixed"),
+        (("--moments", "--cap", "n=.9"), "the columns of an aggregated file are fixed"),
+        (("--moments", "--planned-units", "9"), "the columns of an aggregated file are fixed"),
         (("--moments",), "no column “count_c”"),
     ],
 )
@@ -244,6 +291,37 @@ def test_moments_have_one_row_per_group(write):
     assert "whole number" in refused(write(names + "x,1,1.5,1,1,1,1,1\n"), "--moments", "--snapshot", "day")
     assert "must not be negative" in refused(write(names + "x,1,2,2,1,1,-1,1\n"), "--moments", "--snapshot", "day")
     assert "finite number" in refused(write(names + "x,1,2,2,abc,1,1,1\n"), "--moments", "--snapshot", "day")
+
+
+def test_many_groups_are_judged_together(write):
+    names = "id,kind,day,count_c,count_t,mean_c,mean_t,variance_c,variance_t\n"
+    effects = {"p": (0.5, 0.0), "q": (0.31, 0.5), "r": (0.0, 0.3), "s": (0.0, 0.01)}  # at the first and last snapshot
+    rows = [
+        f"{name},{kind},{day},100,100,1,{1 + effect},1,1"
+        for (name, pair), kind in zip(effects.items(), "1122", strict=True)
+        for day, effect in enumerate(pair)
+    ]
+    path = write(names + "\n".join(rows))
+    options = (path, "--moments", "--snapshot", "day")
+    report = json.loads(run(*options, "--family", "kind", "--peek", "--format", "json").output)
+    assert [one["value"] for one in report["families"]] == [None, "1", "2"]
+    assert [one["significant"] for one in report["families"]] == [2, 1, 1]
+    assert [one["discovered"] for one in report["families"]] == [1, 1, 0]
+    assert [one["ever"] for one in report["families"]] == [3, 2, 1]
+    assert [one["ever_significant"] for one in report["results"]] == [True, True, True, False]
+    assert report["results"][2]["adjusted_p"] == pytest.approx(2 * report["results"][2]["p_value"])
+    text = run(*options, "--adjust").output
+    assert "2 of 4 differ at p ≤ 0.05" in text
+    assert "1 of all remain after Benjamini-Hochberg over all groups." in text
+    assert "Nothing is adjusted" not in text
+    assert "p adjusted" in text
+    assert "one snapshot or more" not in text
+    peeked = run(*options, "--peek", "--format", "html").output
+    assert "3 were significant at one snapshot or more" in peeked
+    assert "Nothing is adjusted" in peeked
+    assert "Within each kind (before → after): 1: 1 → 1, 2: 1 → 0." in run(*options, "--family", "kind").output
+    assert "“kin” tells no groups apart; did you mean “kind”?" in refused(*options, "--family", "kin")
+    assert "needs the column that orders the snapshots" in refused(path, "--moments", "--peek")
 
 
 def test_the_path_of_a_file_is_a_name_and_no_pattern(tmp_path):

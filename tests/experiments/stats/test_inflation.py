@@ -49,7 +49,8 @@ def test_a_sequence_with_several_arms_is_tuned_for_alpha_and_read_at_the_level()
 
 
 def test_a_factor_is_never_below_one() -> None:
-    assert inflation(Stopping.SPENDING, Design(alpha=0.9, power=0.95), LOOKS) == 1
+    assert inflation(Stopping.SPENDING, Design(alpha=0.9, power=0.95), LOOKS) > 1
+    assert inflation(Stopping.SPENDING, Design(alpha=0.9, power=0.95), (1.0,)) == 1
 
 
 def test_looks_are_daily_until_the_units_are_in() -> None:

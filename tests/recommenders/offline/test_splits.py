@@ -102,12 +102,17 @@ def test_nothing_of_the_test_is_learnt_whatever_the_data(events: list[tuple[int,
 def test_a_split_can_be_named_by_a_day_a_number_or_the_days_before_the_end() -> None:
     data = log([(0, 0, 0), (0, 1, 40 * DAY), (0, 2, 70 * DAY)])
     assert named_split("temporal:1970-02-09")(data).protocol["moment"] == 39 * DAY
+    assert named_split("1970-02-09")(data).protocol["moment"] == 39 * DAY
     assert named_split("temporal:86400")(data).protocol["moment"] == DAY
     assert named_split("last-days:28")(data).protocol["moment"] == 42 * DAY
-    assert named_split("leave-last-out")(data).protocol["split"] == "leave-last-out"
+    assert named_split("leave-last-out")(data).protocol == {"split": "leave-last-out"}
+    assert named_split("leave-last-out:1")(data).protocol == {"split": "leave-last-out", "unlearnt": 1}
 
 
-@pytest.mark.parametrize("name", ["random", "temporal:tomorrow", "last-days:0", "last-days:x", "temporal:", ""])
+@pytest.mark.parametrize(
+    "name",
+    ["random", "temporal:tomorrow", "last-days:0", "last-days:x", "temporal:", "last-out:1", "leave-last-out:x", ""],
+)
 def test_a_name_that_means_no_split_is_refused(name: str) -> None:
     with pytest.raises(InvalidData, match="split"):
         named_split(name)
