@@ -20,8 +20,8 @@ UNEVEN = gettext_noop(
     "(p = %(p)s), so its mean compares different people."
 )
 WEIGH = gettext_noop(
-    "Read how often each arm answered as a result of its own; compare scores only after weighting those who answered by "
-    "what was known of them before."
+    "Read how often each arm answered as a result of its own; compare scores only after weighting those who answered "
+    "by what was known of them before."
 )
 
 

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-BENCHMARKS = ("ingest", "lake", "inference")
+BENCHMARKS = ("ingest", "lake", "inference", "tea_tasting")
 
 
 def main() -> int:

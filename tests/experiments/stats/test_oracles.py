@@ -61,7 +61,7 @@ def test_the_relative_interval_is_fiellers_and_theirs_is_the_delta_methods_on_a_
     by_arm = arms("clicks", "views")
     ours = compared(by_arm, Kind.RATIO)
     both = (theirs["rel_effect_size_ci_lower"], theirs["rel_effect_size_ci_upper"], ours.rel_ci_low, ours.rel_ci_high)
-    assert both == pytest.approx((0.032931, 0.272703, 0.034026, 0.275031), abs=1e-6)
+    assert both == pytest.approx((0.035346, 0.269748, 0.034259, 0.268995), abs=1e-6)
     # theirs from our moments: means_t / means_c · exp(± t · √(cv_t² / n_t + cv_c² / n_c))
     parts = [(moments.mean[0] / moments.mean[1], _linearised(moments)) for moments in by_arm.values()]
     shares = [var / mean**2 / moments.n for (mean, var), moments in zip(parts, by_arm.values(), strict=True)]
@@ -79,7 +79,7 @@ def _linearised(moments: Moments) -> float:
 def test_variances_are_those_of_each_arm_and_never_pooled():
     theirs, ours = TEA_TASTING["revenue, pooled variance"], compared(arms("revenue"), Kind.MEAN)
     assert theirs["effect_size"] == pytest.approx(ours.effect, rel=CLOSE)
-    assert (theirs["statistic"], ours.effect / ours.se) == pytest.approx((1.337411, 1.329267), abs=1e-6)
+    assert (theirs["statistic"], ours.effect / ours.se) == pytest.approx((1.331320, 1.329267), abs=1e-6)
 
 
 def test_the_distribution_is_students_and_never_normal():
@@ -89,9 +89,9 @@ def test_the_distribution_is_students_and_never_normal():
 
 
 CUPED = {
-    "revenue, CUPED": (("revenue", "revenue_before"), Kind.MEAN, 0.004, 0.002),
+    "revenue, CUPED": (("revenue", "revenue_before"), Kind.MEAN, 0.004, 0.001),
     "converted, CUPED": (("converted", "revenue_before"), Kind.PROPORTION, 0.001, 0.001),
-    "ctr, CUPED": (("clicks", "views", "clicks_before", "views_before"), Kind.RATIO, 0.03, 0.02),
+    "ctr, CUPED": (("clicks", "views", "clicks_before", "views_before"), Kind.RATIO, 0.02, 0.002),
 }
 
 
