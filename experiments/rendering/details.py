@@ -124,7 +124,8 @@ def lines_of(plan: Plan, result: MetricResult) -> Iterator[Message]:
     if all(math.isnan(one.p_value) for one in result.comparisons):
         return
     if not math.isnan(result.cap):
-        cap = figures.value(result.cap, result.metric.scale, plan.currency)
+        whole = result.metric.scale is Scale.NUMBER and result.cap.is_integer()
+        cap = figures.count(int(result.cap)) if whole else figures.value(result.cap, result.metric.scale, plan.currency)
         yield Message(template=CAPPED, params={"cap": cap})
     if not math.isnan(result.reduction):
         yield Message(template=REDUCED, params={"share": f"{100 * result.reduction:z.0f}%"})

@@ -86,14 +86,14 @@ def compare(
     slices = slices_of(split, k=k, new_only=new_only)
     if not slices[0].users.any():
         raise InvalidData("split", "no user has anything to find that is new to the user")
-    labelled, missing = _labelled(strategies, references, repeats=not new_only)
+    labelled, judges, missing = _labelled(strategies, references, repeats=not new_only)
     judge = _Judge(split=split, slices=slices, k=k, seed=seed, budget=budget, catalogue=Catalogue(split.train))
     results: list[Evaluated] = []
     vectors: dict[str, Vectors] = {}
     for place, (label, strategy) in enumerate(labelled.items()):
         result, vectors[label] = judge.judge(label, strategy, _part(progress, place, len(labelled)))
         results.append(result)
-    compared = tuple(label for label in labelled if label in references and vectors[label])
+    compared = tuple(label for label in judges if vectors[label])
     evaluated = int(slices[0].users.sum())
     short = k > len(data.catalogue)
     return OfflineReport(
@@ -188,21 +188,29 @@ class _Judge:
 
 def _labelled(
     strategies: Sequence[Asked], references: tuple[str, ...], *, repeats: bool
-) -> tuple[dict[str, Strategy[Any]], tuple[str, ...]]:
-    """Label → strategy, what was asked for first; and a sentence on each reference that is not installed."""
+) -> tuple[dict[str, Strategy[Any]], tuple[str, ...], tuple[str, ...]]:
+    """Label → strategy, what was asked for first; the labels of the references; a sentence on each that is missing.
+
+    A candidate of the same class is the reference only if it is configured as the reference is: nobody looks better by
+    comparison with a worse configuration of it.
+    """
     labelled: dict[str, Strategy[Any]] = {}
     for asked in strategies:
         strategy = strategy_class(asked)() if isinstance(asked, str) else asked
         same = sum(other.key == strategy.key for other in labelled.values())
         labelled[f"{strategy.key} ({same + 1})" if same else strategy.key] = strategy
-    missing = []
+    found, missing = [], []
     for key in references:
-        if key not in labelled:
-            try:
-                labelled[key] = _reference(key, repeats=repeats)
-            except RecommendersError as error:
-                missing.append(f"the reference {key} is left out: {error}")
-    return labelled, tuple(missing)
+        try:
+            reference = _reference(key, repeats=repeats)
+        except RecommendersError as error:
+            missing.append(f"the reference {key} is left out: {error}")
+            continue
+        alike = [label for label, one in labelled.items() if one.key == key and one.config == reference.config]
+        label = alike[0] if alike else f"{key} (reference)" if key in labelled else key
+        labelled.setdefault(label, reference)
+        found.append(label)
+    return labelled, tuple(found), tuple(missing)
 
 
 def _reference(key: str, *, repeats: bool) -> Strategy[Any]:

@@ -40,7 +40,8 @@ class Difference:
 class Evaluated:
     """One strategy. ``failure`` says why there are no figures.
 
-    ``label`` is its key, numbered where a key comes twice. ``fit_seconds`` and ``score_seconds`` are wall-clock time,
+    ``label`` is its key, numbered where a key comes twice; a reference that a candidate of another configuration shares
+    its key with is called so. ``fit_seconds`` and ``score_seconds`` are wall-clock time,
     the latter of scoring all users, without ranking. ``not_numbers`` counts scores that were nan; ``short_lists`` the
     lists with fewer than k items although the catalogue had enough.
     """

@@ -170,8 +170,8 @@ class Network:
 
     def optimisers(self) -> tuple[torch.optim.Optimizer, ...]:
         """One for the layers; one for the items, that touches only those of the step, however many there are."""
-        layers = torch.optim.AdamW(self.layers(), lr=0.0, weight_decay=self.config.weight_decay)
-        return layers, torch.optim.SparseAdam([self.ids.weight], lr=0.0)
+        layers = torch.optim.AdamW(self.layers(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay)
+        return layers, torch.optim.SparseAdam([self.ids.weight], lr=self.config.learning_rate)
 
     def vectors(self, items: Tensor, hidden: Tensor | None = None) -> Tensor:
         """What stands for these items: a vector of its own, where it was seen and is not hidden, plus its content's."""

@@ -22,20 +22,21 @@ PEER = Path(__file__).parents[2] / ".cache" / "peers" / "tea-tasting"
 PACKAGES = ("tea-tasting==1.14.0", "ibis-framework[duckdb]==12.0.0")
 AIM = 0.55
 
-GENERATED = """
+UNIFORM = ", ".join(f"(hash(7 * i + {k}) >> 11) / 9007199254740992.0 AS u{k}" for k in range(7))
+GENERATED = f"""
 WITH numbers AS (
-  SELECT i, list_transform(range(7), k -> (hash(7 * i + k) >> 11) / 9007199254740992.0) AS u FROM range({users}) AS r(i)
+  SELECT i, {UNIFORM} FROM range({USERS}) AS r(i)
 ), users AS (
-  SELECT i, u, u[1] < 0.5 AS treated, 1 + floor(30 * u[2]) AS views, -100 * ln(1 - u[3]) AS before FROM numbers
+  SELECT *, u0 < 0.5 AS treated, 1 + floor(30 * u1) AS views, -100 * ln(1 - u2) AS before FROM numbers
 )
 SELECT
   i AS user_id,
   if(treated, 'treatment', 'control') AS arm,
-  floor(views * (0.02 + 0.2 * u[4]))::INTEGER AS clicks,
+  floor(views * (0.02 + 0.2 * u3))::INTEGER AS clicks,
   views::INTEGER AS views,
-  (u[5] < if(treated, 0.051, 0.05))::INTEGER AS converted,
-  (u[6] < 0.3)::INTEGER AS participated,
-  if(u[5] < 0.2, round(0.5 * before - 50 * ln(1 - u[7]), 2), 0)::DOUBLE AS revenue,
+  (u4 < if(treated, 0.051, 0.05))::INTEGER AS converted,
+  (u5 < 0.3)::INTEGER AS participated,
+  if(u4 < 0.2, round(0.5 * before - 50 * ln(1 - u6), 2), 0)::DOUBLE AS revenue,
   round(before, 2)::DOUBLE AS revenue_before
 FROM users
 """
@@ -57,7 +58,7 @@ def fill(path: Path) -> None:
 
     with duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")
-        connection.execute(f"COPY ({GENERATED.format(users=USERS)}) TO '{path}' (FORMAT parquet)")
+        connection.execute(f"COPY ({GENERATED}) TO '{path}' (FORMAT parquet)")
 
 
 def measure(path: Path) -> None:

@@ -132,9 +132,18 @@ def test_scores_that_are_no_numbers_and_lists_that_are_too_short_are_counted() -
 
 
 def test_a_strategy_may_be_compared_with_itself_under_another_configuration() -> None:
-    report = evaluate([ItemKnn(), ItemKnn(ItemKnnConfig(decay=1.0))], tastes(), k=5)
+    report = evaluate([ItemKnn(), ItemKnn(ItemKnnConfig(decay=1.0))], tastes(), k=5, new_only=True)
     assert [one.label for one in report.strategies][:2] == ["item-knn", "item-knn (2)"]
-    assert report.difference("item-knn (2)", "item-knn", "ndcg").n == 240
+    assert report.difference("item-knn (2)", "item-knn", "ndcg").n == report.evaluated
+
+
+def test_a_candidate_is_the_reference_only_if_it_is_configured_as_the_reference_is() -> None:
+    worse = evaluate([ItemKnn(ItemKnnConfig(neighbours=1, repeats=True))], tastes(), k=5)
+    assert worse.references == ("recent-popularity", "user-frequency", "item-knn (reference)")
+    assert worse.difference("item-knn", "item-knn (reference)", "ndcg").effect < 0
+    same = evaluate([ItemKnn(ItemKnnConfig(repeats=True))], tastes(), k=5)
+    assert [one.label for one in same.strategies] == ["item-knn", "recent-popularity", "user-frequency"]
+    assert set(same.references) == {"item-knn", "recent-popularity", "user-frequency"}
 
 
 def test_a_reference_that_is_not_installed_is_left_out_and_said() -> None:
