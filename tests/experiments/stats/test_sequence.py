@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import integrate, optimize, stats
 
@@ -169,6 +169,17 @@ def test_the_running_interval_lies_within_each(pairs: list[tuple[float, float]])
     low, high = running_interval(intervals)
     if not math.isnan(low):
         assert all(one <= low <= high <= other for one, other in intervals)
+
+
+@given(st.lists(st.tuples(st.floats(-6, 6), st.floats(10, 1e5)), min_size=1, max_size=8), st.floats(100, 1e5))
+def test_the_running_p_value_and_the_running_interval_never_disagree(
+    looks: list[tuple[float, float]], planned_n: float
+) -> None:
+    rules = [(z, Sequence(n=n, planned_n=planned_n)) for z, n in looks]
+    assume(all(abs(abs(z) - rule.critical(0.05, 9.0)) > 1e-9 for z, rule in rules))
+    p = running_p(rule.p_value(z, 9.0)[0] for z, rule in rules)
+    low, high = running_interval((z - rule.critical(0.05, 9.0), z + rule.critical(0.05, 9.0)) for z, rule in rules)
+    assert (p <= 0.05) == (math.isnan(low) or low > 0 or high < 0)
 
 
 @pytest.mark.parametrize(

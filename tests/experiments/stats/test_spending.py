@@ -244,6 +244,32 @@ def test_the_bounds_spend_what_they_may_in_a_simulation(fractions: tuple[float, 
     assert sofar == pytest.approx([spent(0.05, fraction) for fraction in fractions], abs=0.0014)
 
 
+@pytest.mark.parametrize("fractions", [equal_looks(5), (0.1, 0.15, 0.6, 1.0), (0.3, 0.36, 0.45, 0.9)])
+@pytest.mark.parametrize("alpha", [0.05, 0.005])
+def test_the_bounds_spend_what_they_may_on_a_fine_grid(fractions: tuple[float, ...], alpha: float) -> None:
+    grid, mass, before = np.zeros(1), np.ones(1), 0.0
+    for fraction, limit in zip(fractions, bounds(fractions, alpha), strict=True):
+        end, sd = limit * math.sqrt(fraction), math.sqrt(fraction - before)
+        places, width = np.linspace(-end, end, 3_001, retstep=True)
+        density = stats.norm.pdf(places[:, None], grid, sd) @ mass
+        weights = np.full(places.size, width)
+        weights[[0, -1]] /= 2
+        # Euler and Maclaurin: what the trapezoids leave out at the two ends
+        slope = (-(places[[0, -1], None] - grid) / sd**2 * stats.norm.pdf(places[[0, -1], None], grid, sd)) @ mass
+        inside = density @ weights - width**2 / 12 * (slope[1] - slope[0])
+        assert 1 - inside == pytest.approx(spent(alpha, fraction), abs=1e-7)
+        grid, mass, before = places, density * weights, fraction
+
+
+@given(fractions=fractions_of, alpha=alphas)
+@settings(deadline=None, max_examples=60)
+def test_earlier_looks_never_make_the_last_one_easier(fractions: tuple[float, ...], alpha: float) -> None:
+    looked, once = bounds((*fractions[:-1], 1.0), alpha)[-1], bounds([1.0], alpha)[0]
+    assert once == pytest.approx(stats.norm.isf(alpha / 2), rel=1e-12)
+    assert looked >= once - 1e-12
+    assert Spending((*fractions[:-1], 1.0)).critical(alpha, 60.0) >= critical_value(alpha, 60.0) - 1e-9
+
+
 def test_another_rule_can_wrap_it() -> None:
     rule = Sidak(rule=Spending(DAILY), comparisons=3)
     assert rule.p_value(rule.critical(0.05, 900.0), 900.0)[0] == pytest.approx(0.05, rel=1e-9)
