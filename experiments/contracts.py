@@ -472,12 +472,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looks:
-    """How far an experiment is by its stopping plan. ``fractions`` are of the planned units, this look last."""
+    """How far an experiment is by its stopping plan. ``fractions`` are of the planned units, this look last.
+
+    ``after_end`` counts the earlier looks that had all planned units already.
+    """
 
     fractions: tuple[float, ...] = ()
     units: int = 0
     planned_units: int | None = None
     days: float = math.nan  # since the first exposure
+    after_end: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

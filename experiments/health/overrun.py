@@ -20,12 +20,12 @@ STOP = gettext_noop(
 
 
 def check(context: HealthContext) -> Finding:
-    """A warning where a plan that spends its error rate has more than 1.05 times the planned units."""
+    """A warning where a plan that spends its error rate was read at its end already, or is far beyond it."""
     looks = context.looks
     if context.plan.stopping is not Stopping.SPENDING or not looks.planned_units:
         return Finding(check=KEY, severity=Severity.OK, message=Message(template=NO_END))
     params = {"units": figures.count(looks.units), "planned": figures.count(looks.planned_units)}
-    if looks.units > MOST_TIMES * looks.planned_units:
+    if looks.after_end or looks.units > MOST_TIMES * looks.planned_units:
         return Finding(
             check=KEY,
             severity=Severity.WARNING,

@@ -25,4 +25,5 @@ def looks_of(plan: Plan, units: int, earlier_units: Sequence[int], *, days: floa
         fraction = count / plan.planned_units
         if (kept[-1] if kept else 0.0) + SMALLEST_STEP <= fraction <= now - SMALLEST_STEP:
             kept.append(fraction)
-    return Looks(fractions=(*kept, now), units=units, planned_units=plan.planned_units, days=days)
+    after_end = len({count for count in earlier_units if plan.planned_units <= count != units})
+    return Looks(fractions=(*kept, now), units=units, planned_units=plan.planned_units, days=days, after_end=after_end)

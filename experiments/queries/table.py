@@ -84,7 +84,8 @@ class Rule:
 class TableColumns:
     """Which columns of the file are what. A capped measure comes after the same measure without its cap.
 
-    ``storages`` are those of the columns that are not text; ``segments`` are columns by which units are told apart.
+    ``storages`` are those of the columns that are not text, ``scales`` the decimals of those that are decimal;
+    ``segments`` are columns by which units are told apart.
     """
 
     arm: str
@@ -94,6 +95,7 @@ class TableColumns:
     segments: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     storages: Mapping[str, Storage] = field(default_factory=dict)
+    scales: Mapping[str, int] = field(default_factory=dict)
     currency: str = ""
     decimals: int = 2
     allow_negative: bool = False

@@ -87,7 +87,7 @@ def believed(columns: TableColumns, measure: Measure, x: str, *, wide: bool = Tr
     if storage is Storage.LOGICAL:
         return None
     if measure.reading is Reading.MONEY:
-        return _believed_money(columns, storage, x)
+        return _believed_money(columns, measure.column, x)
     if storage is Storage.INTEGER:
         return Believed(value=f"CAST({x} AS BIGINT)" if wide else x)
     return Believed(value=f"CAST({x} AS DOUBLE)")
@@ -102,7 +102,8 @@ def _believed_binary(storage: Storage, x: str) -> Believed:
     return Believed(value=number, wrong=f"NOT ({number} = 0 OR {number} = 1)")
 
 
-def _believed_money(columns: TableColumns, storage: Storage, x: str) -> Believed | None:
+def _believed_money(columns: TableColumns, column: str, x: str) -> Believed | None:
+    storage = columns.storage(column)
     factor, most = 10**columns.decimals, 10**MOST_DIGITS
     least = -most if columns.allow_negative else -1
     if storage is Storage.INTEGER:
@@ -112,4 +113,6 @@ def _believed_money(columns: TableColumns, storage: Storage, x: str) -> Believed
     number, unit = f"CAST({x} AS DOUBLE)", f"CAST({factor} AS DOUBLE)"
     minor = f"ROUND({number} * {unit})"
     wrong = "" if columns.allow_negative else f"{x} < 0"
+    if columns.scales.get(column, columns.decimals + 1) <= columns.decimals:
+        return Believed(value=minor, wrong=wrong)
     return Believed(value=minor, wrong=wrong, error=f"ABS({number} - {minor} / {unit})")

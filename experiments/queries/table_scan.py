@@ -23,7 +23,7 @@ from experiments.queries.table import (
     quoted,
     text_of,
 )
-from experiments.queries.table_cells import Believed, believed
+from experiments.queries.table_cells import Believed, believed, raw
 from experiments.queries.table_sums import Number, Sums
 
 # n mean² ≤ STEADY Σ (a − mean)²: squares that were not shifted lose about one digit, no more.
@@ -35,6 +35,15 @@ def scannable(columns: TableColumns) -> bool:
     """Whether each row is a unit and the file's types say what every cell is."""
     return not (columns.unit or columns.rules or columns.currency) and all(
         believed(columns, measure, "x") for _, measure in columns.read
+    )
+
+
+def repeated_units_query(columns: TableColumns) -> Query:
+    """A row where not every row is a unit of its own: one unit has two, or one row names none."""
+    return Query(
+        sql=f"""WITH units AS (SELECT {raw(columns, columns.unit)} AS unit FROM file)
+SELECT unit FROM units GROUP BY unit HAVING COUNT(*) > 1 OR unit IS NULL LIMIT 1""",  # noqa: S608  (quoted)
+        parameters={},
     )
 
 

@@ -42,7 +42,7 @@ def analyze_table(path: Path | str, spec: TableSpec) -> Report:
     check_spec(spec)
     with open_table(Path(path)) as opened, open_engine(opened) as engine:
         spec = check_columns(engine, spec)
-        places = layout(spec, engine.storages)
+        places = layout(spec, engine.storages, engine.scales)
         tables = read_table(engine, spec, places)
     plan = _plan(spec, tables.checked)
     report = build_report(plan, _evidence(spec, plan, places, tables))

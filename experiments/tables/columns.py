@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from experiments.contracts import Kind, Scale
 from experiments.queries.table import Group, Measure, Reading, Rule, Storage, TableColumns
@@ -71,7 +71,7 @@ class Layout:
     caps: Mapping[str, int]
 
 
-def layout(spec: TableSpec, storages: Mapping[str, Storage]) -> Layout:
+def layout(spec: TableSpec, storages: Mapping[str, Storage], scales: Mapping[str, int]) -> Layout:
     """The measures behind the metrics, then those behind the covariates, then the capped ones."""
     found = tuple(sources(spec))
     covariates = {column: Measure(column=column, reading=Reading.COVARIATE) for column in spec.all_covariates}
@@ -97,7 +97,7 @@ def layout(spec: TableSpec, storages: Mapping[str, Storage]) -> Layout:
     raw = {source.key: add(*source.measures) for source in found if source.key in capped}
     before = {column: add(measure) for column, measure in covariates.items()}
     return Layout(
-        columns=_columns(spec, storages, measures, groups),
+        columns=replace(_columns(spec, measures, groups), storages=storages, scales=scales),
         main=main,
         raw=raw,
         before=before,
@@ -110,9 +110,7 @@ def _capped(measure: Measure) -> Measure:
     return Measure(column=measure.column, reading=measure.reading, capped=True)
 
 
-def _columns(
-    spec: TableSpec, storages: Mapping[str, Storage], measures: tuple[Measure, ...], groups: list[Group]
-) -> TableColumns:
+def _columns(spec: TableSpec, measures: tuple[Measure, ...], groups: list[Group]) -> TableColumns:
     return TableColumns(
         arm=spec.arm,
         unit=spec.unit,
@@ -120,7 +118,6 @@ def _columns(
         groups=tuple(groups),
         segments=spec.segments,
         rules=tuple(Rule(column=one.column, given=one.given, pairs=tuple(one.values.items())) for one in spec.expect),
-        storages=storages,
         currency=spec.currency_column,
         decimals=decimals(spec.currency),
         allow_negative=spec.allow_negative,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -17,6 +21,7 @@ from experiments.tables.opening import Opened
 
 LINE = re.compile(r"CSV Error on Line: (\d+)")
 COLUMNS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
+DECIMAL = re.compile(r"DECIMAL\(\d+, ?(\d+)\)")
 STORAGES = {
     "BOOLEAN": Storage.LOGICAL,
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"), Storage.INTEGER),
@@ -38,9 +43,11 @@ class Engine:
         self.connection = connection
         self.name = opened.name
         relation = _relation(connection, opened)
-        relation.create_view("file")
+        connection.execute(f"CREATE TEMP VIEW file AS {relation.sql_query()}")  # of this connection only
         self.columns: tuple[str, ...] = opened.columns or tuple(map(str, relation.columns))
-        self.storages = _storages(relation) if opened.parquet else {}
+        types = dict(zip(self.columns, map(str, relation.types), strict=True)) if opened.parquet else {}
+        self.storages = {column: storage for column, name in types.items() if (storage := _storage(name))}
+        self.scales = {column: int(found[1]) for column, name in types.items() if (found := DECIMAL.fullmatch(name))}
 
     def rows(self, query: Query) -> list[Row]:
         """The answer, each row a mapping from column name to value."""
@@ -58,12 +65,21 @@ class Engine:
 
 @contextmanager
 def open_engine(opened: Opened) -> Iterator[Engine]:
-    """An engine in memory that spills into the file's workspace."""
-    with duckdb.connect(config={"temp_directory": str(opened.workspace)}) as connection:
+    """An engine for one file; what it makes is gone at the end."""
+    with _database(os.getpid()).cursor() as connection:
         connection.execute("SET enable_progress_bar = false")  # it would stand in the report
         with _told(opened.name):
             engine = Engine(connection, opened)
         yield engine
+
+
+@cache
+def _database(process: int) -> duckdb.DuckDBPyConnection:
+    """One empty database in memory for all files: starting it takes longer than reading a small one.
+
+    Not across a fork, which its threads do not survive. It spills into a folder that it removes itself.
+    """
+    return duckdb.connect(config={"temp_directory": str(Path(tempfile.gettempdir()) / f"winnow-spill-{process}")})
 
 
 @contextmanager
@@ -77,11 +93,9 @@ def _told(name: str) -> Iterator[None]:
         raise InvalidTable(f"{name}{_sentence(str(error))}") from None
 
 
-def _storages(relation: duckdb.DuckDBPyRelation) -> dict[str, Storage]:
-    """How the file holds its columns; those of another type are read as text."""
-    types = zip(relation.columns, map(str, relation.types), strict=True)
-    found = {column: Storage.DECIMAL if name.startswith("DECIMAL") else STORAGES.get(name) for column, name in types}
-    return {column: storage for column, storage in found.items() if storage}
+def _storage(name: str) -> Storage | None:
+    """How the file holds a column of this type, None for those that are read as text."""
+    return Storage.DECIMAL if DECIMAL.fullmatch(name) else STORAGES.get(name)
 
 
 def _relation(connection: duckdb.DuckDBPyConnection, opened: Opened) -> duckdb.DuckDBPyRelation:

@@ -126,6 +126,25 @@ def test_a_file_whose_types_can_be_believed_is_read_once(parquet, asked):
     assert numbers(report, 1) == [(2000, 39_980_000), (2000, 40_000_000)]
 
 
+def test_units_of_one_row_each_are_scanned_too_and_others_are_not(parquet, asked):
+    alone = parquet(rows("i AS user, i % 5 AS x"), number=("x",), unit="user")
+    assert SCAN in asked[-1]
+    assert alone.plan.unit_note == "user"
+    for other in (
+        "i // 2 AS user",
+        "NULLIF(i, 7) AS user",
+        "'u' || (i // 2) || ['', ' '][1 + i % 2] AS user",
+    ):
+        asked.clear()
+        report = parquet(
+            f"SELECT CASE WHEN i % 4 < 2 THEN 'a' ELSE 'b' END AS arm, {other}, i % 5 AS x FROM range(40) AS t(i)",
+            number=("x",),
+            unit="user",
+        )
+        assert SCAN not in "".join(asked)
+        assert sum(arm.numerator for arm in report.metrics[0].arms) == (80 if "NULLIF" not in other else 78)
+
+
 DOUBTS = {
     "a missing denominator": ("i AS clicks, CASE WHEN i <> 6 THEN 2 END AS views", {"ratios": (CLICKS,)}),
     "a large mean": ("1e9 + i AS x", {"number": ("x",)}),
@@ -172,6 +191,14 @@ def test_a_cell_that_breaks_its_rule_is_named_as_in_a_csv_file(parquet, columns,
     with pytest.raises(InvalidTable) as error:
         parquet(rows(f"i AS user, {columns}"), unit=unit, **spec)
     assert sentence in str(error.value)
+
+
+def test_amounts_in_decimals_of_the_currencys_own_scale_need_no_proof(parquet, asked):
+    report = parquet(rows("(i / 4)::DECIMAL(12, 2) AS x"), money=("x",))
+    assert "AS e0" not in asked[-1]
+    assert [total for _, total in numbers(report)] == [9500, 10_000]
+    parquet(rows("(i / 4)::DECIMAL(12, 3) AS x"), money=("x",))
+    assert "AS e0" in asked[-1]
 
 
 def test_amounts_in_doubles_are_exact(parquet):

@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from django.db import IntegrityError, transaction
 
+from experiments.contracts import Stopping
 from experiments.models import Experiment
 from experiments.selectors import find_experiment
 from experiments.services.analysis import analyze, now_source
@@ -47,6 +48,15 @@ def needs_refresh(experiment: Experiment) -> bool:
     """Whether there are events that the latest analysis has not seen."""
     latest = experiment.analyses.first()
     return latest is None or InboxBody.objects.exists() or latest.lake_version < LakeWarehouse().version
+
+
+def is_answered(experiment: Experiment) -> bool:
+    """Whether a plan with an end was read with all of its units: another look would settle nothing and cost error."""
+    latest = experiment.analyses.first()
+    if latest is None or experiment.stopping != Stopping.SPENDING or not experiment.planned_units:
+        return False
+    units = latest.report.get("looks", {}).get("units", 0)
+    return bool(units >= experiment.planned_units)
 
 
 def evaluate(job: Job) -> None:

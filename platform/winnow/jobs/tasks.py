@@ -10,7 +10,7 @@ from experiments.selectors import running_experiments
 from winnow.events.compaction import compact as compact_inbox
 from winnow.jobs import runner
 from winnow.jobs.calibration import calibrate, calibration_is_due, request_calibration
-from winnow.jobs.evaluation import evaluate, needs_refresh, request_evaluation
+from winnow.jobs.evaluation import evaluate, is_answered, needs_refresh, request_evaluation
 from winnow.jobs.models import Job, Kind
 
 logger = logging.getLogger(__name__)
@@ -45,9 +45,9 @@ def resume() -> None:
 
 @shared_task(name="winnow.jobs.refresh")
 def refresh() -> None:
-    """Evaluate the running experiments that have new data."""
+    """Evaluate the running experiments that have new data and no answer yet."""
     for experiment in running_experiments():
-        if needs_refresh(experiment):
+        if needs_refresh(experiment) and not is_answered(experiment):
             request_evaluation(experiment.key, requested_by="schedule")
 
 

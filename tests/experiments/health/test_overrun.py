@@ -31,3 +31,10 @@ def test_without_a_planned_end_nothing_is_overrun(context: HealthContext) -> Non
     finding = overrun.check(context)
     assert finding.severity is Severity.OK
     assert finding.message.text == "The stopping plan has no end that could be overrun."
+
+
+def test_a_second_look_with_all_planned_units_is_a_warning() -> None:
+    context = reached(1_010)
+    again = replace(context, looks=replace(context.looks, after_end=1))
+    assert overrun.check(context).severity is Severity.OK
+    assert overrun.check(again).severity is Severity.WARNING

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.contracts import Stopping
 from experiments.inference.looks import SMALLEST_STEP, looks_of
 from experiments.stats.spending import check_fractions
 from tests.experiments.inference.planned import plan
@@ -61,3 +62,10 @@ def test_the_fractions_are_what_the_spending_rule_takes(units: int, earlier: lis
     steps = [later - before for before, later in pairwise(fractions)]
     assert all(step >= SMALLEST_STEP - 1e-12 for step in steps)
     assert fractions[-1] == min(units / 1_000, 1.0)
+
+
+def test_looks_that_had_all_planned_units_already_are_counted() -> None:
+    planned = plan(planned_units=1_000, stopping=Stopping.SPENDING)
+    assert looks_of(planned, 1_000, [400, 1_000], days=1.0).after_end == 0  # the same look again
+    assert looks_of(planned, 1_200, [400, 1_000, 1_100], days=1.0).after_end == 2
+    assert looks_of(planned, 900, [400], days=1.0).after_end == 0
