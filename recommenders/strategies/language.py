@@ -71,7 +71,7 @@ class Language(Strategy[LanguageConfig]):
         """
         started = time.monotonic()
         vectors = self._read(data.catalogue, budget, progress)
-        known = vectors.any(axis=1)
+        known = np.asarray(vectors.any(axis=1), dtype=bool)
         if not known.any():
             raise Unfit("language needs texts of the items (item_text); they have none")
         left = replace(budget, seconds=budget.seconds - (time.monotonic() - started))
@@ -140,7 +140,7 @@ class Language(Strategy[LanguageConfig]):
 
 def centred(vectors: Floats) -> Floats:
     """Less the mean of those that are not zero, since an encoder's vectors all lie in one corner; then length 1."""
-    known = vectors.any(axis=1)
+    known = np.asarray(vectors.any(axis=1), dtype=bool)
     if known.sum() < 2:  # the mean of one is itself
         return unit(vectors)
     moved = vectors - vectors[known].mean(axis=0, dtype=np.float64)

@@ -157,9 +157,10 @@ def _projected(vectors: Floats, projection: Floats) -> tuple[Floats, Floats]:
 
 def _before_unit(slope: Floats, directions: Floats, lengths: Floats) -> Floats:
     """The slope before vectors were made length 1: what goes along them is lost."""
-    return (slope - directions * (slope * directions).sum(axis=1, keepdims=True)) / lengths
+    across: Floats = slope - directions * (slope * directions).sum(axis=1, keepdims=True)
+    return across / lengths
 
 
 def _softmax(scores: Floats) -> Floats:
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    powers: Floats = np.exp(scores - scores.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)

@@ -176,7 +176,7 @@ dfs = st.floats(1, 1e9) | st.just(math.inf)
 @settings(deadline=None, max_examples=150)
 def test_the_critical_value_is_the_inverse_of_the_p_value(rule: Spending, alpha: float, df: float) -> None:
     t = rule.critical(alpha, df)
-    if 1e-6 < t < 1e200:
+    if 1e-6 < t < 1e20:  # far beyond, the inverse of Student's distribution loses digits
         assert rule.p_value(t * (1 + 1e-9), df)[0] <= alpha
         assert rule.p_value(t * (1 - 1e-9), df)[0] >= alpha * (1 - 1e-12)
         assert rule.p_value(t, df)[1] == pytest.approx(math.log(alpha), rel=1e-9, abs=1e-11)
