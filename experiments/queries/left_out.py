@@ -37,12 +37,15 @@ WHERE event = $event_0 AND experiment = $experiment""",  # noqa: S608  (the iden
         parameters={
             "event_0": EXPOSURE,
             "experiment": scope.experiment,
-            "seen_until": scope.seen_until or scope.end or scope.start,
+            "seen_until": scope.watched_until,
             **scope.date_values(),
         },
     )
 
 
 def _microseconds(moment: str) -> str:
-    """As a number: DuckDB hands a timestamptz to Python only where pytz is installed."""
+    """As a number: DuckDB hands a timestamptz to Python only where pytz is installed.
+
+    From 2038 on, 2³¹ seconds after 1970, its DOUBLE is one microsecond off now and then.
+    """
     return f"CAST(EXTRACT(EPOCH FROM {moment}) * 1000000 AS BIGINT)"

@@ -36,6 +36,11 @@ class Scope:
         """The column that names the unit."""
         return UNIT_COLUMNS[self.unit]
 
+    @property
+    def watched_until(self) -> datetime:
+        """How far the log goes; of an empty one without an end the start, by which nobody had time to respond."""
+        return self.seen_until or self.end or self.start
+
     def dates(self, days_before: int = 0) -> str:
         """The condition on ``timestamp``."""
         start = f"$start - INTERVAL {int(days_before)} DAY" if days_before else "$start"

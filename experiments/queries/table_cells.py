@@ -8,6 +8,7 @@ from experiments.queries.table import Measure, Reading, Storage, TableColumns, c
 
 MOST_DIGITS = 15  # before the point, of an amount of money
 EXACT_AMOUNT = 10**13  # below, the nearest double to an amount is that amount and no other
+DUST = 1e-5  # minor units by which a binary fraction may be off
 
 
 def raw(columns: TableColumns, column: str) -> str:
@@ -46,10 +47,11 @@ def _money(columns: TableColumns, storage: Storage, x: str) -> str:
     exact = _decimal(columns, x if storage in (Storage.TEXT, Storage.DECIMAL) else f"CAST({x} AS VARCHAR)")
     if storage is not Storage.DOUBLE:
         return exact
-    # a double that is the nearest one to a whole number of minor units is that number; only the others need reading
-    minor, unit = f"ROUND({x} * CAST({factor} AS DOUBLE))", f"CAST({factor} AS DOUBLE)"
-    nearest = f"{minor} / {unit} = {x} AND ABS({x}) < {EXACT_AMOUNT}{positive}"
-    return f"CASE WHEN {nearest} THEN CAST({minor} AS BIGINT) ELSE {exact} END"
+    unit = f"CAST({factor} AS DOUBLE)"
+    minor = f"ROUND({x} * {unit})"
+    # of a large amount the nearest double is off by more
+    whole = f"(ABS({x} * {unit} - {minor}) <= {DUST} OR {minor} / {unit} = {x}){positive}"
+    return f"CASE WHEN ABS({x}) >= {EXACT_AMOUNT} THEN {exact} WHEN {whole} THEN CAST({minor} AS BIGINT) END"
 
 
 def _decimal(columns: TableColumns, x: str) -> str:
@@ -63,8 +65,8 @@ def _decimal(columns: TableColumns, x: str) -> str:
 class Believed:
     """A number that is taken as it is, and what shows afterwards whether that was right.
 
-    ``wrong`` is a condition that no row may meet, "" where the type rules it out; ``error`` is not negative and must be
-    0 in every row.
+    ``wrong`` is a condition that no row may meet, "" where the type rules it out; ``error`` is the square of a number
+    of which no row may have more than :data:`DUST`.
     """
 
     value: str
@@ -110,9 +112,9 @@ def _believed_money(columns: TableColumns, column: str, x: str) -> Believed | No
         return Believed(value=f"CAST({x} AS BIGINT) * {factor}", wrong=f"{x} <= {least} OR {x} >= {most}")
     if storage is Storage.SINGLE:
         return None  # 3.3 is not 3.3 in it
-    number, unit = f"CAST({x} AS DOUBLE)", f"CAST({factor} AS DOUBLE)"
-    minor = f"ROUND({number} * {unit})"
+    exact = f"CAST({x} AS DOUBLE) * CAST({factor} AS DOUBLE)"
+    minor = f"ROUND({exact})"
     wrong = "" if columns.allow_negative else f"{x} < 0"
     if columns.scales.get(column, columns.decimals + 1) <= columns.decimals:
         return Believed(value=minor, wrong=wrong)
-    return Believed(value=minor, wrong=wrong, error=f"ABS({number} - {minor} / {unit})")
+    return Believed(value=minor, wrong=wrong, error=f"({exact} - {minor}) * ({exact} - {minor})")

@@ -23,7 +23,7 @@ from experiments.queries.table import (
     quoted,
     text_of,
 )
-from experiments.queries.table_cells import Believed, believed, raw
+from experiments.queries.table_cells import DUST, Believed, believed, raw
 from experiments.queries.table_sums import Number, Sums
 
 # n mean² ≤ STEADY Σ (a − mean)²: squares that were not shifted lose about one digit, no more.
@@ -54,7 +54,7 @@ def scan_query(columns: TableColumns, caps: Mapping[int, float], *, wide: bool) 
 
     ``n`` units; of the measure in place i ``n{i}`` values, their sum ``s{i}`` and ``c{i}``, of their cubes; of two of
     one metric ``p{i}_{j}``, the sum of the products. Where every value is what it was believed to be, ``kept`` is ``n``
-    and ``e{i}`` 0.
+    and ``e{i}``, the sum of squared errors, next to nothing.
     """
     trusted = {i: _believed(columns, i, wide) for i, _ in columns.read}
     cells = [f"{quoted(columns.arm)} AS a", *(f"{quoted(one)} AS d{k}" for k, one in enumerate(columns.segments))]
@@ -138,7 +138,7 @@ def doubts(columns: TableColumns, rows: Sequence[Mapping[str, object]]) -> bool:
 
 def _doubtful(columns: TableColumns, row: Mapping[str, object]) -> bool:
     n = row["n"]
-    if row.get("kept", n) != n or any(row.get(f"e{i}") for i, _ in columns.read):
+    if row.get("kept", n) != n or not all(_number(row.get(f"e{i}")) <= DUST**2 for i, _ in columns.read):
         return True
     for group in columns.groups:
         if len(group.places) > 1 and any(_count(columns, row, i) != n for i in group.places):

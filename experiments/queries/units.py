@@ -67,7 +67,7 @@ def unit_values(scope: Scope, terms: Terms, *, buckets: tuple[int, int], timed: 
     if buckets != WHOLE:
         values |= {"bucket_low": low, "bucket_high": high}
     if timed:
-        values["seen_until"] = scope.seen_until or scope.end
+        values["seen_until"] = scope.watched_until
     values |= {f"event_{kind}": event for event, kind in terms.events.items()}
     return values | {f"segment_{i}": f'$."{name}"' for i, name in enumerate(scope.segments)}
 

@@ -16,8 +16,7 @@ def values_query(
     """One row per arm and value: ``arm, value, n``.
 
     A ratio's value is the unit's own, without a denominator it has none; or its ``numerator``, which is what a cap
-    limits. Units in two arms, and units that had no time
-    to respond, are left out.
+    limits. Units in two arms, and units that had no time to respond, are left out.
     """
     terms = Terms()
     columns = columns_of(metric, terms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -148,7 +149,6 @@ def _check(draft: Draft) -> None:
         raise InvalidInput("currency", f"is needed by {', '.join(money)}")
     if draft.truth and not draft.simulated:
         raise InvalidInput("truth", "belongs to simulated experiments only")
-
     _check_plan(draft)
 
 
@@ -159,6 +159,8 @@ def _stopping(draft: Draft) -> Stopping:
 
 
 def _check_plan(draft: Draft) -> None:
+    if not 0 < draft.alpha < 1:
+        raise InvalidInput("alpha", f"{draft.alpha:g} must be above 0 and below 1")
     if _stopping(draft) is Stopping.SPENDING and not draft.planned_units:
         raise InvalidInput("planned_units", f"{draft.planned_units} must be above 0 for a plan with a known end")
     if draft.if_unsettled not in UNSETTLED_ACTIONS:
@@ -171,8 +173,8 @@ def _check_plan(draft: Draft) -> None:
             raise InvalidInput("margins", f"{key} has {margin:g}, must be a fraction above 0 and below 1")
     if draft.covariate_days is not None and not 1 <= draft.covariate_days <= MOST_COVARIATE_DAYS:
         raise InvalidInput("covariate_days", f"{draft.covariate_days} must be 1 to {MOST_COVARIATE_DAYS}")
-    if draft.prior_sd is not None and not draft.prior_sd > 0:
-        raise InvalidInput("prior_sd", f"{draft.prior_sd:g} must be above 0")
+    if draft.prior_sd is not None and not 0 < draft.prior_sd < math.inf:
+        raise InvalidInput("prior_sd", f"{draft.prior_sd:g} must be above 0 and finite")
     _check_unique("segments", draft.segments)
     for name in draft.segments:
         if not name.strip() or '"' in name:

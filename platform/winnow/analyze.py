@@ -7,6 +7,7 @@ import math
 import os
 import tempfile
 from collections.abc import Collection, Iterable
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TypeVar
 
@@ -247,8 +248,8 @@ def parse_share(option: str, text: str) -> tuple[str, float]:
     """
     name, _, share = (part.strip() for part in text.rpartition("="))
     try:
-        number = float(share.removesuffix("%")) / (100 if share.endswith("%") else 1)
-    except ValueError:
+        number = float(Decimal(share.removesuffix("%")) / (100 if share.endswith("%") else 1))
+    except InvalidOperation:
         number = math.nan
     if not name or math.isnan(number):
         raise InvalidInput(option, f"“{text}” must be NAME=SHARE, for instance spend=0.999 or spend=99.9%")

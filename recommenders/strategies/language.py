@@ -26,20 +26,20 @@ READING = 0.8  # of the progress, and at most of the time
 class LanguageConfig:
     """How the projection is trained and how a history counts.
 
-    ``passes`` over the pairs, 0 leaves the encoder as it is; ``batch``: pairs at once, each other's negatives;
-    ``rate`` of learning; ``temperature`` of the contrast; ``strength`` of the pull back to the encoder. ``decay``:
+    ``steps`` of training, 0 leaves the encoder as it is; ``batch``: pairs at once, each other's negatives; ``rate`` of
+    learning; ``temperature`` of the contrast; ``strength`` of the pull back to the encoder. ``decay``:
     weight of a moment of the history for each later one, 1 counts all alike.
     """
 
-    passes: int = 20
+    steps: int = 100
     batch: int = 256
-    rate: float = 0.001
+    rate: float = 0.0005
     temperature: float = 0.1
-    strength: float = 0.1
+    strength: float = 10.0
     decay: float = 0.8
 
     def __post_init__(self) -> None:
-        for name, least in (("passes", 0), ("batch", 2), ("strength", 0)):
+        for name, least in (("steps", 0), ("batch", 2), ("strength", 0)):
             if not least <= getattr(self, name) < np.inf:
                 raise InvalidConfig(name, f"{getattr(self, name):g} must be at least {least}")
         for name in ("rate", "temperature"):
@@ -118,7 +118,7 @@ class Language(Strategy[LanguageConfig]):
     ) -> Tuned:
         config = self.config
         tuning = Tuning(
-            passes=config.passes if len(pairs) > 1 else 0,
+            steps=config.steps,
             batch=config.batch,
             rate=config.rate,
             temperature=config.temperature,
@@ -151,10 +151,10 @@ def _notes(tuned: Tuned, read: int) -> dict[str, str | int | float]:
     notes: dict[str, str | int | float] = {
         "texts": read,
         "pairs": tuned.pairs,
-        "passes": tuned.passes,
+        "steps": tuned.steps,
         "encoder": f"{text_encoder.PACKAGE} {text_encoder.MODEL}, SHA-256 {text_encoder.SHA256}",
     }
-    before, after = tuned.ranks
+    before, after = tuned.order
     if np.isfinite(before):
-        notes |= {"new items' MRR as read": round(before, 4), "new items' MRR": round(after, 4)}
+        notes |= {"order of new items as read": round(before, 4), "order of new items": round(after, 4)}
     return notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,16 +15,21 @@ from recommenders.strategies.sequence_items import unit
 
 Pairs = npt.NDArray[np.int32]  # shape (n, 2): an item and what the same user took next
 FIRST, SECOND, TINY = 0.9, 0.999, 1e-8  # AdamW's usual constants
-HELD_OUT = 0.1  # of the items, to choose how long to train by items that the training does not see
+HELD_OUT, GROUPS, FEWEST = (
+    0.2,
+    40,
+    4,
+)  # share of the items, in so many groups of at least FEWEST, to choose how long to train
 ENOUGH = 30  # pairs with a held-out item; with fewer they say too little
 JUDGED = 5_000
+LOOKS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
     """How to train. ``strength``: how strongly the projection is drawn back to leaving vectors as they are."""
 
-    passes: int
+    steps: int
     batch: int
     rate: float
     temperature: float
@@ -34,14 +40,14 @@ class Tuning:
 class Tuned:
     """The projection, shape (width, width), and how it came about.
 
-    ``ranks``: mean reciprocal rank of what came next among the held-out items, before training and at the best pass;
-    nan where too few pairs could be held out.
+    ``order``: share of the held-out items that what came next was put before, see :func:`passed`, before training and
+    where it was best; nan where too few pairs could be held out.
     """
 
     projection: Floats
-    passes: int
+    steps: int
     pairs: int
-    ranks: tuple[float, float]
+    order: tuple[float, float]
 
 
 def consecutive(data: Interactions, known: npt.NDArray[np.bool_]) -> Pairs:
@@ -58,7 +64,7 @@ def tune(
     """Train W so that unit(x W) of items taken one after the other lie close, and others do not.
 
     The loss is InfoNCE in both directions over the pairs of a batch, others' items being the negatives; AdamW pulls W
-    to the identity. The pass kept is the one that ranks held-out items best, none at all included.
+    to the identity. Every LOOKS steps held-out items are ranked; the best projection is kept, the identity included.
 
     Args:
         vectors: of the items, length 1 or 0, shape (items, width).
@@ -69,28 +75,43 @@ def tune(
     """
     started = time.monotonic()
     projection = np.eye(vectors.shape[1], dtype=np.float32)
-    held = rng.random(len(vectors)) < HELD_OUT
+    held = held_out(vectors, np.unique(pairs), rng)
     outside = held[pairs].any(axis=1)
-    judged, learnt = pairs[held[pairs[:, 1]]][:JUDGED], pairs[~outside]
+    judged, learnt = rng.permutation(pairs[outside & held[pairs[:, 1]]])[:JUDGED], pairs[~outside]
     if len(judged) < ENOUGH or not len(learnt):
         held, judged, learnt = np.zeros_like(held), judged[:0], pairs
-    first = best = reciprocal_rank(vectors, projection, judged, held)
-    kept, kept_pass = projection, 0
+    first = best = passed(vectors, projection, judged, held)
+    kept, kept_step = projection, 0
     moments = (np.zeros_like(projection), np.zeros_like(projection))
-    step = 0
-    for turn in range(1, tuning.passes + 1):
-        for batch in _batches(learnt, tuning.batch, rng):
-            step += 1
-            rate = tuning.rate * _warm(step, tuning.passes * -(-len(learnt) // tuning.batch))
-            _, slope = loss_and_slope(vectors, projection, batch, tuning.temperature)
-            projection, moments = adamw(projection, slope, moments, step, rate, tuning.strength)
-        rank = reciprocal_rank(vectors, projection, judged, held)
-        if not len(judged) or rank > best:
-            kept, kept_pass, best = projection, turn, rank
-        progress(turn / tuning.passes, "learning from what was taken together")
-        if time.monotonic() - started > budget.seconds:
+    for step, batch in zip(range(1, tuning.steps + 1), _batches(learnt, tuning.batch, rng), strict=False):
+        rate = tuning.rate * _warm(step, tuning.steps)
+        _, slope = loss_and_slope(vectors, projection, batch, tuning.temperature)
+        projection, moments = adamw(projection, slope, moments, step, rate, tuning.strength)
+        late = time.monotonic() - started > budget.seconds
+        if step % LOOKS == 0 or step == tuning.steps or late:
+            share = passed(vectors, projection, judged, held)
+            if not len(judged) or share > best:
+                kept, kept_step, best = projection, step, share
+            progress(step / tuning.steps, "learning from what was taken together")
+        if late:
             break
-    return Tuned(projection=kept, passes=kept_pass, pairs=len(learnt), ranks=(first, best))
+    return Tuned(projection=kept, steps=kept_step, pairs=len(learnt), order=(first, best))
+
+
+def held_out(vectors: Floats, items: Codes, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Marks a share HELD_OUT of these items, in groups of alike ones.
+
+    Single items would leave others with the same words in the training, and more training would always look better.
+    """
+    held = np.zeros(len(items), dtype=bool)
+    size = max(round(len(items) * HELD_OUT / GROUPS), FEWEST)
+    for item in rng.permutation(items).tolist():
+        if held.sum() >= HELD_OUT * len(items):
+            break
+        held[np.argsort(-(vectors[items] @ vectors[item]), kind="stable")[:size]] = True
+    marks = np.zeros(len(vectors), dtype=bool)
+    marks[items[held]] = True
+    return marks
 
 
 def loss_and_slope(vectors: Floats, projection: Floats, pairs: Pairs, temperature: float) -> tuple[float, Floats]:
@@ -123,30 +144,31 @@ def adamw(
     return (value - rate * (move + drawn)).astype(value.dtype), (mean, square)
 
 
-def reciprocal_rank(vectors: Floats, projection: Floats, pairs: Pairs, among: npt.NDArray[np.bool_]) -> float:
-    """Mean of 1 / rank of the second item of each pair among these items, by likeness to the first; nan of none."""
+def passed(vectors: Floats, projection: Floats, pairs: Pairs, among: npt.NDArray[np.bool_]) -> float:
+    """Share of these items that are less like the first item of a pair than the second is; ties count half.
+
+    The mean over the pairs: .5 is chance, 1 the best, nan of no pairs.
+    """
     if not len(pairs):
         return float("nan")
     items = np.flatnonzero(among)
-    there = unit(vectors[items] @ projection)
-    here = unit(vectors[pairs[:, 0]] @ projection)
-    scores = here @ there.T
-    scores[pairs[:, :1] == items] = -np.inf  # the item itself is no answer
-    own = scores[np.arange(len(pairs)), np.searchsorted(items, pairs[:, 1])]
-    return float((1 / (scores >= own[:, None]).sum(axis=1)).mean())
+    scores = unit(vectors[pairs[:, 0]] @ projection) @ unit(vectors[items] @ projection).T
+    own = np.take_along_axis(scores, np.searchsorted(items, pairs[:, 1])[:, None], axis=1)
+    return float(((scores < own).mean() + (scores <= own).mean()) / 2)
 
 
-def _batches(pairs: Pairs, size: int, rng: np.random.Generator) -> Iterator[Codes]:
-    order = rng.permutation(len(pairs))
-    for begin in range(0, len(pairs), size):
-        if len(some := order[begin : begin + size]) > 1:  # of one pair there is nothing to learn
-            yield pairs[some]
+def _batches(pairs: Pairs, size: int, rng: np.random.Generator) -> Iterator[Pairs]:
+    """Without an end, in a new order each time through; of one pair there is nothing to learn."""
+    while len(pairs) > 1:
+        order = rng.permutation(len(pairs))
+        for begin in range(0, len(pairs) - 1, size):
+            yield pairs[order[begin : begin + size]]
 
 
 def _warm(step: int, steps: int) -> float:
     """Share of the learning rate: up over the first tenth, then down along a cosine."""
     rise = max(steps // 10, 1)
-    return step / rise if step < rise else 0.5 * (1 + np.cos(np.pi * min((step - rise) / max(steps - rise, 1), 1)))
+    return step / rise if step < rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1)))
 
 
 def _projected(vectors: Floats, projection: Floats) -> tuple[Floats, Floats]:
@@ -163,4 +185,5 @@ def _before_unit(slope: Floats, directions: Floats, lengths: Floats) -> Floats:
 
 def _softmax(scores: Floats) -> Floats:
     powers: Floats = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers

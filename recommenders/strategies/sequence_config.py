@@ -48,7 +48,7 @@ class SequenceConfig:
     dropout: float = 0.5
     hidden: float = 0.2
     negatives: int = 512
-    passes: int = 30
+    passes: int = 45
     batch: int = 2_048
     learning_rate: float = 0.002
     weight_decay: float = 0.01

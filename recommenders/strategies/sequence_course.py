@@ -17,10 +17,10 @@ Arrays = Mapping[str, npt.NDArray[np.generic]]
 
 WARM_UP = 0.05  # share of the steps
 CHECKS, FIRST_CHECK = 12, 0.4  # how often the held out are asked, and after which share of the steps
-STEPS_TO_JUDGE = 50  # before the time of a step is believed
+TIME_TO_JUDGE = 0.5  # share of the budget after which the time of a step is believed
 RESERVE = 0.95  # of the budget, for steps
 BUSY = 3.0  # how many times longer than its computing training may take on a busy machine
-NS_PER_PRODUCT, NS_PER_PARAMETER = 0.4, 20.0  # one thread of a slow machine
+NS_PER_PRODUCT = 0.4  # one thread of a slow machine, forwards and backwards
 BEST = 10
 
 
@@ -64,7 +64,7 @@ class Course:
     def advance(self, used: float) -> None:
         """One step is done. Plan fewer where not all would fit, so that the rate still comes down to 0."""
         self.done, self.used = self.done + 1, used
-        if self.done >= STEPS_TO_JUDGE and used > self.begun:
+        if used > max(TIME_TO_JUDGE, self.begun):
             left = max(RESERVE - used, 0.0) * self.done / (used - self.begun)
             self.total = min(self.total, self.done + int(left))
 
@@ -131,18 +131,15 @@ def ndcg(model: SequenceModel, held_out: HeldOut) -> float:
     return float(total / held_out.users.size)
 
 
-def affordable(events: int, items: int, *, products: int, floats: int, batch: int, passes: int, budget: Budget) -> int:
+def affordable(events: int, *, products: int, batch: int, passes: int, budget: Budget) -> int:
     """How many steps to plan: all passes, or as many as fit on a slow machine. The same on every machine.
 
     Args:
         events: of one pass.
-        items: of the catalogue.
-        products: multiplications for one event.
-        floats: parameters of one item.
+        products: multiplications that the model makes for one event.
         batch: events of one step.
         passes: over the data.
         budget: what may be used.
     """
-    nanoseconds = batch * products * NS_PER_PRODUCT + items * floats * NS_PER_PARAMETER
-    fit = int(RESERVE * budget.seconds * 1e9 / nanoseconds)
+    fit = int(RESERVE * budget.seconds * 1e9 / (batch * products * NS_PER_PRODUCT))
     return max(min(passes * math.ceil(events / batch), fit), 1)

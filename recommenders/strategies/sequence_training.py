@@ -123,9 +123,7 @@ def planned_steps(data: Interactions, network: Network, budget: Budget) -> int:
     features = 0 if network.content is None else network.content.shape[1]
     return affordable(
         len(data),
-        len(data.catalogue),
         products=config.layers * layer + config.negatives * width + 2 * features * width,
-        floats=width,
         batch=config.batch,
         passes=config.passes,
         budget=budget,
@@ -200,7 +198,8 @@ class Network:
         """Mean over the targets of −log softmax(cosine / temperature) among target and negatives."""
         hidden = None if self.content is None else torch.rand(self.items + 1) < self.config.hidden
         asked = torch.from_numpy(batch.asked)
-        states = self.states(torch.from_numpy(batch.items), torch.from_numpy(batch.kinds), hidden)[asked]
+        states = self.states(torch.from_numpy(batch.items), torch.from_numpy(batch.kinds), hidden)
+        states = states[asked.nonzero()[:, 0], torch.from_numpy(batch.known_at)[asked]]
         targets, kinds = torch.from_numpy(batch.targets)[asked], torch.from_numpy(batch.target_kinds)[asked]
         drawn, expected = torch.from_numpy(negatives.draw()), torch.from_numpy(negatives.expected)
         wanted = functional.normalize(self.vectors(targets, hidden), dim=-1)
@@ -213,7 +212,7 @@ class Network:
             wrong = query @ others.T / self.config.temperature - expected[drawn]
             wrong = wrong.masked_fill(targets[rows, None] == drawn, -math.inf)
             losses.append((torch.logaddexp(right, wrong.logsumexp(dim=1)) - right).sum())
-        return torch.stack(losses).sum() / len(targets)
+        return torch.stack(losses).sum() / max(len(targets), 1)
 
     def query(self, task: str, states: Tensor) -> Tensor:
         """The direction in which a task looks."""

@@ -27,13 +27,18 @@ class Windows:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Examples:
-    """What a model reads (``items`` and ``kinds`` one event late) and what it must say, shape (B, L)."""
+    """What a model reads (``items`` and ``kinds`` one event late) and what it must say, shape (B, L).
+
+    A target is asked of the state in column ``known_at``: what was read before the target's moment. ``asked`` says
+    where there is one.
+    """
 
     items: Places
     kinds: Places
     targets: Places
     target_kinds: Places
-    asked: npt.NDArray[np.bool_]  # where there is a target
+    known_at: Places
+    asked: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,7 +72,7 @@ def windows(data: Interactions, longest: int, rng: np.random.Generator) -> Windo
 
 def batches(data: Interactions, longest: int, events: int, rng: np.random.Generator) -> Iterator[Examples]:
     """One pass over the data, in batches of about so many ``events``."""
-    cut = windows(data, longest, rng)
+    cut, moments = windows(data, longest, rng), moment_starts(data)
     pool = max(int(events * POOL / max(cut.lengths.mean(), 1.0)), 1)
     order = rng.permutation(cut.lengths.size)
     groups: list[Places] = []
@@ -77,21 +82,40 @@ def batches(data: Interactions, longest: int, events: int, rng: np.random.Genera
         number = np.cumsum(cut.lengths[rows]) // events
         groups += np.split(rows, np.flatnonzero(np.diff(number)) + 1)
     for group in rng.permutation(len(groups)).tolist():
-        yield examples(data, cut, groups[group])
+        yield examples(data, moments, cut, groups[group])
 
 
-def examples(data: Interactions, cut: Windows, rows: Places) -> Examples:
+def moment_starts(data: Interactions) -> Places:
+    """For each event the first one of the same user at the same time: what is bought together tells nothing before.
+
+    >>> from recommenders.contracts import Items
+    >>> data = Interactions.build(
+    ...     users=[0, 0, 0, 1], items=[0, 0, 0, 0], times=[5, 7, 7, 7], catalogue=Items(ids=("a",)), user_ids=["x", "y"]
+    ... )
+    >>> moment_starts(data).tolist()
+    [0, 1, 1, 3]
+    """
+    places = np.arange(len(data))
+    new = np.ones(len(data), dtype=np.bool_)
+    new[1:] = (np.diff(data.users) != 0) | (np.diff(data.times) != 0)
+    return np.maximum.accumulate(np.where(new, places, 0))
+
+
+def examples(data: Interactions, moments: Places, cut: Windows, rows: Places) -> Examples:
     """The windows of these rows. Before the first event of a history there is its start, coded as one item more."""
-    columns = np.arange(int(cut.lengths[rows].max()))
-    at = np.minimum(cut.starts[rows, None] + columns, len(data) - 1)
+    columns, starts = np.arange(int(cut.lengths[rows].max())), cut.starts[rows, None]
+    at = np.minimum(starts + columns, len(data) - 1)
     before = np.maximum(at - 1, 0)
     first = cut.opening[rows, None] & (columns == 0)
+    known_at = moments[at] - starts
     return Examples(
         items=np.where(first, len(data.catalogue), data.items[before]).astype(np.int64),
         kinds=data.kinds[before].astype(np.int64),
         targets=data.items[at].astype(np.int64),
         target_kinds=data.kinds[at].astype(np.int64),
-        asked=columns < cut.lengths[rows, None],
+        known_at=np.maximum(known_at, 0),
+        # of a moment that began before the window nothing is asked: its own events would be read
+        asked=(columns < cut.lengths[rows, None]) & (known_at >= 0),
     )
 
 

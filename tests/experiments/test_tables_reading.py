@@ -150,7 +150,7 @@ DOUBTS = {
     "a large mean": ("1e9 + i AS x", {"number": ("x",)}),
     "a constant": ("0.1::DOUBLE AS x", {"number": ("x",)}),
     "squares too large for the type": ("4000000000 + i AS x", {"number": ("x",)}),
-    "dust of binary fractions": ("CASE WHEN i = 6 THEN 0.1 + 0.2::DOUBLE ELSE 1 END AS x", {"money": ("x",)}),
+    "large amounts in doubles": ("(1e9 + i * 1234567.89)::DOUBLE AS x", {"money": ("x",)}),
     "a missing covariate": ("i AS x, NULLIF(i, 6)::DOUBLE AS before", {"number": ("x",), "covariates": ("before",)}),
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import duckdb
+import pandas as pd
 
 COLUMNS = {
     "user_id": "VARCHAR",
@@ -89,7 +90,14 @@ class DuckDBWarehouse:
         self.connection = duckdb.connect()
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute(CREATE)
-        self.connection.executemany(f"INSERT INTO events VALUES ({', '.join('?' * len(COLUMNS))})", rows)
+        self.add(rows)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Insert all at once: one by one takes a millisecond each."""
+        frame = pd.DataFrame(list(rows), columns=list(COLUMNS), dtype=object)
+        self.connection.register("added", frame)
+        self.connection.execute("INSERT INTO events SELECT * FROM added")
+        self.connection.unregister("added")
 
     def query(self, sql: str, parameters: Mapping[str, object]) -> list[dict[str, object]]:
         cursor = self.connection.execute(sql, dict(parameters))

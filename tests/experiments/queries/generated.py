@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from experiments.contracts import Kind, MetricDefinition, Term
@@ -43,58 +45,59 @@ def _hour(rng: np.random.Generator, first_day: int, last_day: int) -> float:
     return float(6 * rng.integers(4 * first_day, 4 * last_day))
 
 
-def units_by_pandas(rows: list[Row], scope: Scope, metric: MetricDefinition, *, cap: float | None = None) -> pd.DataFrame:
-    """One row per exposed unit: ``arm`` (None for two), ``device``, ``first_at``, ``ripe`` and lists of numbers.
+def units_by_pandas(
+    rows: list[Row], scope: Scope, metric: MetricDefinition, *, cap: float | None = None
+) -> pd.DataFrame:
+    """One row per exposed unit: ``arm`` (None for two), ``device``, ``ripe``, ``seen_two_weeks`` and lists of numbers.
 
     ``values`` are numerator and denominator of the metric, the first at most ``cap``, then its covariates; ``raw`` are
     those without cap and covariates; ``change`` is the second week's numerator less the first's.
     """
     log = pd.DataFrame(rows, columns=list(COLUMNS))
     log = log[log["timestamp"] < scope.end] if scope.end else log
-    seen_until = scope.seen_until or scope.end
-    viewed = log[(log["event"] == "Experiment Viewed") & (log["experiment"] == scope.experiment)]
-    viewed = viewed[viewed["timestamp"] >= scope.start]
-    units = []
-    for user, shown in viewed.groupby("user_id"):
-        first_at = shown["timestamp"].min()
-        own = log[log["user_id"] == user]
-        days = (own["timestamp"] - first_at) / timedelta(days=1)
-        after, until = metric.after_days or 0, metric.window_days
-        raw = _columns(own[(days >= after) & ((days < until) if until is not None else True)], scope, metric)
-        before = own[(days < 0) & (days >= -(metric.covariate_days or 0))]
-        values = [raw[0] if cap is None else min(raw[0], cap), *raw[1:]]
-        weeks = [_columns(own[(days >= 7 * week) & (days < 7 * week + 7)], scope, metric)[0] for week in (0, 1)]
-        needed = until if until is not None else metric.after_days
-        units.append(
-            {
-                "arm": shown["arm"].iloc[0] if shown["arm"].nunique() == 1 else None,
-                "device": min(_device(text) for text in shown.loc[shown["timestamp"] == first_at, "properties"]),
-                "first_at": first_at,
-                "ripe": needed is None or (seen_until - first_at) >= timedelta(days=needed),
-                "seen_two_weeks": (seen_until - first_at) >= timedelta(days=14),
-                "values": [*values, *(_columns(before, scope, metric) if metric.covariate_days else [])],
-                "raw": raw,
-                "change": weeks[1] - weeks[0],
-            }
-        )
-    return pd.DataFrame(units)
+    viewed = log[(log["event"] == "Experiment Viewed") & (log["timestamp"] >= scope.start)]
+    units = viewed.groupby("user_id").agg(first_at=("timestamp", "min"), arm=("arm", "min"), arms=("arm", "nunique"))
+    units["arm"] = units["arm"].where(units["arms"] == 1, None)
+    viewed = viewed.join(units["first_at"], on="user_id")
+    first = viewed[viewed["timestamp"] == viewed["first_at"]]
+    units["device"] = first["properties"].map(_device).groupby(first["user_id"]).min()
+
+    log = log.join(units["first_at"], on="user_id", how="inner")
+    days = (log["timestamp"] - log["first_at"]) / timedelta(days=1)
+    columns = partial(_columns, metric=metric, scope=scope, users=units.index)
+    until = metric.window_days if metric.window_days is not None else np.inf
+    raw = columns(log[(days >= (metric.after_days or 0)) & (days < until)])
+    before = columns(log[(days < 0) & (days >= -(metric.covariate_days or 0))]) if metric.covariate_days else []
+    capped = raw[0] if cap is None else np.minimum(raw[0], cap)
+    weeks = [columns(log[(days >= 7 * week) & (days < 7 * week + 7)])[0] for week in (0, 1)]
+    seen = ((scope.seen_until or scope.end) - units["first_at"]) / timedelta(days=1)
+    units["ripe"] = seen >= (metric.window_days if metric.window_days is not None else metric.after_days or 0)
+    units["seen_two_weeks"] = seen >= 14
+    units["values"] = np.stack([capped, *raw[1:], *before], axis=1).tolist()
+    units["raw"] = np.stack(raw, axis=1).tolist()
+    units["change"] = weeks[1] - weeks[0]
+    return units
 
 
 def _device(properties: str) -> str:
     return json.loads(properties).get("device") or ""
 
 
-def _columns(events: pd.DataFrame, scope: Scope, metric: MetricDefinition) -> list[int]:
-    numerator = _total(events, scope, metric.numerator)
+def _columns(
+    events: pd.DataFrame, *, metric: MetricDefinition, scope: Scope, users: pd.Index
+) -> list[npt.NDArray[np.float64]]:
+    numerator = _total(events, metric.numerator, scope, users)
     if metric.kind is Kind.PROPORTION:
-        return [int(numerator > 0)]
-    return [numerator, _total(events, scope, metric.denominator)] if metric.kind is Kind.RATIO else [numerator]
+        return [(numerator > 0).astype(float)]
+    return [numerator, _total(events, metric.denominator, scope, users)] if metric.kind is Kind.RATIO else [numerator]
 
 
-def _total(events: pd.DataFrame, scope: Scope, terms: tuple[Term, ...]) -> int:
-    total = 0
+def _total(events: pd.DataFrame, terms: tuple[Term, ...], scope: Scope, users: pd.Index) -> npt.NDArray[np.float64]:
+    total = np.zeros(len(users))
     for term in terms:
         named = events[events["event"] == term.event]
-        home = named[named["currency"].isna() | (named["currency"] == scope.currency)]
-        total += term.sign * int(home["value"].fillna(0).sum() if term.value else len(named))
+        if term.value:
+            named = named[named["currency"].isna() | (named["currency"] == scope.currency)]
+        by_user = named["value"].astype(float).groupby(named["user_id"])
+        total += term.sign * (by_user.sum() if term.value else by_user.size()).reindex(users, fill_value=0).to_numpy()
     return total

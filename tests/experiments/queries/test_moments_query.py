@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import psycopg2
 import pytest
 import sqlglot
@@ -33,9 +32,7 @@ from experiments.queries.query import Query
 from experiments.queries.scope import Scope
 from experiments.queries.terms import Terms
 from experiments.queries.values import values_query
-from experiments.stats.moments import Moments
 from tests.experiments.queries.events_table import COLUMNS, CREATE, ROWS, START, DuckDBWarehouse, row
-from tests.experiments.queries.generated import generated_rows, units_by_pandas
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 SCOPE = Scope(experiment="exp", unit=Unit.USER, start=START, end=START + timedelta(days=30), currency="CNY")
@@ -88,13 +85,13 @@ def test_the_sql_of_each_kind_is_the_golden_one(kind):
     assert sql == path.read_text()
 
 
-@pytest.mark.parametrize("name", ["adjusted", "values"])
+@pytest.mark.parametrize("name", ["adjusted", "values_window"])
 def test_the_sql_of_all_steps_together_is_the_golden_one(name):
     path = GOLDEN / f"{name}.sql"
     metrics, scope = [ADJUSTED, CAPPED, RETENTION], replace(SCOPE, segments=("country", "new"))
     query = {
         "adjusted": moments_query(scope, metrics, caps={"capped": 250}, novelty=["ctr"], buckets=(0, 32)),
-        "values": values_query(SCOPE, replace(METRICS["average-order-value"], window_days=7)),
+        "values_window": values_query(SCOPE, replace(METRICS["average-order-value"], window_days=7)),
     }[name]
     if os.environ.get("WINNOW_WRITE_GOLDEN"):
         path.write_text(query.sql + "\n")
@@ -201,7 +198,8 @@ def test_habits_before_the_start_of_the_experiment_are_read_and_other_days_befor
 
 def test_a_metric_without_covariates_is_the_same_beside_one_that_has_some():
     alone, beside = totals([METRICS["ctr"]]), totals([METRICS["ctr"], replace(METRICS["revenue"], covariate_days=28)])
-    assert {arm: {name: sums[name] for name in alone[arm]} for arm, sums in beside.items()} == alone
+    names = [name for name in alone["control"] if name != "foreign_money"]  # orders in dollars are asked for beside it
+    assert all(alone[arm][name] == beside[arm][name] for arm in alone for name in names)
 
 
 def test_retention_counts_units_that_came_back_in_its_days_and_had_the_time_to():
@@ -229,7 +227,7 @@ def test_nobody_has_had_time_when_the_log_is_empty_or_short():
     running = replace(SCOPE, end=None, seen_until=START + timedelta(days=1))
     metric = replace(METRICS["retention"], covariate_days=7)
     assert one_arm(metric, rows, running) == {"m0": (0, (0.0, 0.0))}
-    assert duckdb_rows(moments_query(replace(SCOPE, end=None), [metric]), rows[:0] or ROWS[:1]) == []
+    assert duckdb_rows(moments_query(replace(SCOPE, end=None), [metric]), ROWS[:1]) == []
 
 
 def test_a_cap_limits_the_numerator_only_and_the_raw_sums_stay_beside_it():
@@ -330,83 +328,6 @@ def test_values_without_spread_and_no_units_have_no_skewness():
     assert math.isnan(skew_of(totals([METRICS["revenue"]], rows=rows).values(), group))
 
 
-SEEDS = pytest.mark.parametrize("seed", range(6))
-CHOSEN = (
-    METRICS["ctr"],
-    METRICS["revenue"],
-    RETENTION,
-    replace(METRICS["ctr"], covariate_days=5, window_days=4),
-    replace(METRICS["revenue"], covariate_days=14, after_days=1, window_days=6),
-    replace(METRICS["conversion"], covariate_days=3, window_days=10),
-    replace(METRICS["average-order-value"], covariate_days=9),
-)
-
-
-@SEEDS
-@pytest.mark.parametrize("ends", [True, False])
-def test_moments_of_a_generated_log_are_those_that_pandas_finds(seed, ends):
-    rows = generated_rows(seed)
-    until = START + timedelta(days=26)
-    scope = replace(SCOPE, end=until if ends else None, seen_until=until, segments=("device",))
-    metrics = [replace(metric, key=f"k{place}") for place, metric in enumerate(CHOSEN)]
-    caps, novelty = {"k0": 2, "k1": 300, "k4": 120}, ["k0", "k5"]
-    found = everything(metrics, scope, rows, caps=caps, novelty=novelty)
-    for group in groups_of(metrics, Terms(), caps=caps, novelty=novelty):
-        metric = metrics[int(group.name[1:])]
-        units = units_by_pandas(rows, scope, metric, cap=caps.get(metric.key))
-        column, counts = {"m": ("values", "ripe"), "r": ("raw", "ripe"), "d": ("change", "seen_two_weeks")}[group.name[0]]
-        for arm, sums in found.arms.items():
-            of_arm = units[units["arm"].isna() if arm is None else units["arm"] == arm]
-            assert sums["n"] == len(of_arm)
-            same(moments_of(sums, group), of_arm.loc[of_arm[counts], column])
-        for (_, device), arms in found.segments.items():
-            for arm in ("control", "treatment"):
-                of_both = units[(units["arm"] == arm) & (units["device"] == device)]
-                if arm in arms:
-                    same(moments_of(arms[arm], group), of_both.loc[of_both[counts], column])
-                else:
-                    assert of_both.empty
-
-
-def same(moments: Moments, values) -> None:
-    """The moments of these values, one (or a list of columns) per unit."""
-    columns = np.array([np.atleast_1d(value) for value in values], dtype=float).reshape(len(values), len(moments.mean)).T
-    expected = Moments.from_arrays(*columns)
-    assert moments.n == expected.n
-    assert moments.mean == pytest.approx(expected.mean, rel=1e-12, abs=1e-12)
-    for row_, expected_row in zip(moments.comoment, expected.comoment, strict=True):
-        assert row_ == pytest.approx(expected_row, rel=1e-9, abs=1e-7)
-
-
-@SEEDS
-def test_segments_and_slices_of_a_generated_log_add_up_to_the_whole(seed):
-    rows, scope = generated_rows(seed), replace(SCOPE, segments=("device", "new"))
-    options = {"caps": {"capped": 100}, "novelty": ["ctr"]}
-    warehouse, whole, sliced = DuckDBWarehouse(rows), everything(ALL, scope, rows, **options), Totals()
-    for low in range(0, 64, 8):
-        query = moments_query(scope, ALL, buckets=(low, low + 8), **options)
-        add_rows(sliced, warehouse.query(query.sql, query.parameters))
-    assert sliced == whole
-    for dimension in (0, 1):
-        added: ArmTotals = {}
-        for (place, _), arms in whole.segments.items():
-            for arm, sums in arms.items() if place == dimension else ():
-                into = added.setdefault(arm, {})
-                for name, value in sums.items():
-                    into[name] = into.get(name, 0) + value
-        assert added == whole.arms
-
-
-@SEEDS
-def test_swapping_the_arms_swaps_the_sums(seed):
-    rows, scope = generated_rows(seed), replace(SCOPE, segments=("device",))
-    other = {"control": "treatment", "treatment": "control", None: None}
-    swapped = [(*one[:6], other[one[6]], *one[7:]) for one in rows]
-    there, here = (everything(ALL, scope, log, caps={"capped": 100}) for log in (swapped, rows))
-    assert {other[arm]: sums for arm, sums in there.arms.items()} == here.arms
-    assert there.segments.keys() == here.segments.keys()
-
-
 def test_moments_are_exact_for_huge_amounts():
     rows = [row("a", "Experiment Viewed", 1, arm="control"), row("b", "Experiment Viewed", 1, arm="control")]
     rows += [
@@ -422,7 +343,9 @@ def test_values_never_reach_the_text():
     hostile = "x' OR 1=1 --"
     metric = MetricDefinition(key="k", name="k", kind=Kind.MEAN, numerator=(Term(event=hostile),))
     scope = replace(SCOPE, experiment=hostile, segments=(hostile,), currency=hostile)
-    query = moments_query(scope, [replace(metric, window_days=7, covariate_days=7, key=hostile)], caps={hostile: 987_654})
+    query = moments_query(
+        scope, [replace(metric, window_days=7, covariate_days=7, key=hostile)], caps={hostile: 987_654}
+    )
     assert "987654" not in query.sql
     assert hostile not in query.sql
     assert hostile in query.parameters.values()

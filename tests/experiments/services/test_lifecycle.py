@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from experiments.contracts import Action, PlannedArm, Role, Stopping
 from experiments.errors import IllegalTransition, InvalidInput, UnknownExperiment
-from experiments.models import Experiment, State
+from experiments.models import Experiment, ExperimentMetric, State
 from experiments.services import lifecycle
 from experiments.services.lifecycle import Draft
 
@@ -145,6 +146,66 @@ def test_an_analysis_that_cannot_be_registered_is_refused_whole(change, field):
     with pytest.raises(InvalidInput, match=field):
         lifecycle.create(replace(DRAFT, **change))
     assert not Experiment.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"margins": {"revenue": 0}}, "margins"),
+        ({"margins": {"revenue": 1}}, "margins"),
+        ({"margins": {"revenue": math.nan}}, "margins"),
+        ({"planned_units": 0, "stopping": Stopping.SPENDING}, "planned_units"),
+        ({"planned_units": -5}, "planned_units"),
+        ({"planned_units": -5, "stopping": Stopping.ONCE}, "planned_units"),
+        ({"prior_sd": 0}, "prior_sd"),
+        ({"prior_sd": math.nan}, "prior_sd"),
+        ({"prior_sd": math.inf}, "prior_sd"),
+        ({"alpha": math.nan}, "alpha"),
+        ({"segments": ("",)}, "segments"),
+    ],
+)
+def test_a_number_on_or_beyond_the_border_is_refused(change, field):
+    with pytest.raises(InvalidInput, match=f"^{field}"):
+        lifecycle.create(replace(DRAFT, **change))
+    assert not Experiment.objects.exists()
+
+
+def test_a_draft_keeps_the_analysis_that_it_registers():
+    registered = {
+        "stopping": Stopping.SPENDING,
+        "planned_units": 5_000,
+        "if_unsettled": Action.SHIP,
+        "strict_guardrails": True,
+        "covariate_days": 365,
+        "prior_sd": 0.02,
+    }
+    lifecycle.create(replace(DRAFT, **registered, segments=("country", "日本"), margins={"revenue": 0.05}))
+    kept = Experiment.objects.get()
+    assert {name: getattr(kept, name) for name in registered} == registered
+    assert kept.segments == ["country", "日本"]
+    assert {row.metric_key: row.margin for row in kept.metrics.all()} == {"ctr": None, "revenue": 0.05}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stopping": "spending", "planned_units": 0},
+        {"stopping": "never"},
+        {"if_unsettled": "keep_running"},
+        {"prior_sd": 0},
+    ],
+)
+def test_the_database_refuses_a_plan_that_cannot_be_carried_out(change):
+    lifecycle.create(DRAFT)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Experiment.objects.update(**change)
+
+
+@pytest.mark.parametrize(("metric", "margin"), [("ctr", 0.1), ("revenue", 0), ("revenue", 1)])
+def test_the_database_keeps_margins_to_guardrails_and_between_0_and_1(metric, margin):
+    lifecycle.create(DRAFT)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ExperimentMetric.objects.filter(metric_key=metric).update(margin=margin)
 
 
 def test_planned_units_mean_a_planned_end_and_none_an_open_one():
