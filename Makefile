@@ -8,6 +8,9 @@ SCRATCH := .cache/check
 # Public experiments for the tests (docs/testing.md); the leg is named as not run where there are none.
 WINNOW_TEST_DATA ?= $(wildcard ../shared/data)
 export WINNOW_TEST_DATA
+# Several processes at once do better with one thread of linear algebra each.
+export OPENBLAS_NUM_THREADS ?= 1
+export OMP_NUM_THREADS ?= 1
 
 .PHONY: help setup demo serve check test bench simulate messages clean
 .DEFAULT_GOAL := help

@@ -62,10 +62,12 @@ class _Missing:
 def check(context: HealthContext) -> Finding:
     """The worst metric: uneven with p < .001 is a failure of the primary one where the gap is above 1 point.
 
-    Otherwise uneven is a warning, and so is more than 5 % missing in all.
+    Otherwise uneven is a warning, and so is more than 5 % missing in all. Scores that only some units give are the
+    business of the check ``responses``.
     """
     order = (Severity.OK, Severity.WARNING, Severity.FAILURE)
-    found = [missing for metric in context.plan.metrics for missing in _missing(context, metric)]
+    given = [metric for metric in context.plan.metrics if metric.key not in context.responses]
+    found = [missing for metric in given for missing in _missing(context, metric)]
     if not found:
         return Finding(check=KEY, severity=Severity.OK, message=Message(template=COMPLETE))
     worst = max(found, key=lambda one: (order.index(one.severity), one.uneven, one.share))

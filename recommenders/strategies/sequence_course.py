@@ -43,10 +43,10 @@ class Course:
     >>> course = Course(100, 0.002, used=0.0)
     >>> course.rate()
     0.0004
-    >>> for _ in range(50):
-    ...     course.advance(used=0.8)
+    >>> for step in range(50):
+    ...     course.advance(used=(step + 1) / 64)
     >>> course.total, course.done, course.over()
-    (59, 50, False)
+    (60, 50, False)
     """
 
     def __init__(self, planned: int, highest: float, used: float) -> None:

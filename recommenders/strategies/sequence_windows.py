@@ -120,14 +120,17 @@ def examples(data: Interactions, moments: Places, cut: Windows, rows: Places) ->
 
 
 def hold_out(data: Interactions, share: float, rng: np.random.Generator) -> tuple[Interactions, HeldOut | None]:
-    """Keep the last event of some users from training, to tell when it is best; of none where they would be too few."""
-    able = np.flatnonzero(np.diff(data.offsets) > 1)
+    """Keep the last moment of some users from training, to tell when it is best; of none where they would be too few.
+
+    Its last event is what is to be found.
+    """
+    moments = moment_starts(data)
+    some = np.flatnonzero(np.diff(data.offsets) > 0)
+    able = some[moments[data.offsets[some + 1] - 1] > data.offsets[some]]
     count = min(int(share * able.size), MOST_HELD_OUT)
     if count < FEWEST_HELD_OUT:
         return data, None
     users = np.sort(rng.choice(able, size=count, replace=False))
     last = data.offsets[users + 1] - 1
-    rest = np.ones(len(data), dtype=np.bool_)
-    rest[last] = False
-    kept = data.take(rest)
+    kept = data.take(~np.isin(moments, moments[last]))
     return kept, HeldOut(data=kept, users=users.astype(np.int32), targets=data.items[last])

@@ -97,3 +97,11 @@ def test_more_values_than_units_are_nothing_missing() -> None:
 def test_an_arm_without_units_is_another_checks_business() -> None:
     plan = replace(PLAN, arms=(*PLAN.arms, PlannedArm(key="third")))
     assert outcomes.check(replace(missing(0, 0), plan=plan)).severity is Severity.OK
+
+
+def test_a_score_that_only_some_units_give_is_not_missing() -> None:
+    few = {**HEALTHY.moments, "clicks": by_arm(moments(100), moments(101))}
+    context = replace(HEALTHY, moments=few)
+    assert outcomes.check(context).severity is Severity.WARNING
+    scored = replace(context, responses={"clicks": {"control": 100, "treatment": 101}})
+    assert outcomes.check(scored).severity is Severity.OK
