@@ -145,7 +145,9 @@ def train(key: str, assignments: tuple[str, ...], seed: int, seconds: float, thr
 
 @click.command()
 @click.argument("keys", nargs=-1, required=True)
-@click.option("--split", default="leave-last-out", show_default=True, help="Or leave-last-out:1, a moment, last-days:28.")
+@click.option(
+    "--split", default="leave-last-out", show_default=True, help="Or leave-last-out:1, a moment, last-days:28."
+)
 @click.option("--k", default=10, show_default=True, help="Length of the lists.")
 @click.option("--new-only", is_flag=True, help="Items that a user had are neither recommended nor to be found.")
 @click.option("--seed", default=0, show_default=True)
