@@ -36,9 +36,8 @@ def test_q_mean_and_tau_agree_with_statsmodels(table: list[tuple[float, float]])
     assert found.mean_se == pytest.approx(peer.sd_eff_w_fe, rel=1e-9)
     assert found.q == pytest.approx(peer.q, rel=1e-8, abs=1e-8)
     assert found.tau2 == pytest.approx(max(peer.tau2, 0), rel=1e-6, abs=1e-6)
-    assert found.p_value == pytest.approx(
-        peer.test_homogeneity().pvalue, rel=1e-6, abs=1e-5
-    )  # a q of rounding has a p that is off by its root
+    if found.q > 1e-6:  # a q that is rounding has a p-value that is off by its root
+        assert found.p_value == pytest.approx(peer.test_homogeneity().pvalue, rel=1e-6, abs=1e-6)
 
 
 @given(rows)
