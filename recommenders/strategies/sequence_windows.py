@@ -73,7 +73,7 @@ def windows(data: Interactions, longest: int, rng: np.random.Generator) -> Windo
 def batches(data: Interactions, longest: int, events: int, rng: np.random.Generator) -> Iterator[Examples]:
     """One pass over the data, in batches of about so many ``events``."""
     cut, moments = windows(data, longest, rng), moment_starts(data)
-    pool = max(int(events * POOL / max(cut.lengths.mean(), 1.0)), 1)
+    pool = max(POOL * events * cut.lengths.size // max(len(data), 1), 1)  # windows
     order = rng.permutation(cut.lengths.size)
     groups: list[Places] = []
     for first in range(0, order.size, pool):

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
 
 from recommenders.artefacts import save
 from recommenders.contracts import Budget, Floats, Interactions, Items, Kind
@@ -17,6 +20,8 @@ from recommenders.errors import InvalidConfig, MissingExtra, Unfit
 from recommenders.ranking import top_k
 from recommenders.strategies.sequence import Sequence
 from recommenders.strategies.sequence_config import ENCODERS, SequenceConfig
+from recommenders.strategies.sequence_items import leading
+from recommenders.strategies.sequence_windows import batches, hold_out
 from recommenders.testing import StrategyContract
 
 torch = pytest.importorskip("torch")
@@ -97,6 +102,60 @@ def test_what_comes_after_the_end_of_a_history_is_not_read() -> None:
     alone = strategy.score(batch)
     beside = strategy.score(data.batch([3, 4]))
     np.testing.assert_allclose(beside[0], alone[0], rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_bought_together_is_asked_of_the_state_before_it() -> None:
+    catalogue = Items(ids=tuple("abcdef"))
+    data = Interactions.build(
+        users=[0] * 5, items=[0, 1, 2, 3, 4], times=[1, 2, 2, 2, 3], catalogue=catalogue, user_ids=["x"]
+    )
+    (batch,) = batches(data, 50, 100, np.random.default_rng(0))
+    assert batch.items.tolist() == [[len(catalogue), 0, 1, 2, 3]]
+    assert batch.targets.tolist() == [[0, 1, 2, 3, 4]]
+    assert batch.known_at.tolist() == [[0, 1, 1, 1, 4]]
+    assert batch.asked.all()
+
+
+@given(sizes=st.lists(st.integers(0, 40), min_size=1, max_size=8), longest=st.integers(1, 12), seed=st.integers(0, 99))
+def test_every_event_is_asked_for_once_in_a_pass(sizes: list[int], longest: int, seed: int) -> None:
+    data = Interactions.build(
+        users=np.repeat(np.arange(len(sizes)), sizes),
+        items=np.arange(sum(sizes)),
+        catalogue=Items(ids=tuple(map(str, range(sum(sizes))))),
+        user_ids=[str(user) for user in range(len(sizes))],
+    )
+    seen = [batch.targets[batch.asked] for batch in batches(data, longest, 16, np.random.default_rng(seed))]
+    assert sorted(np.concatenate([np.zeros(0, dtype=np.int64), *seen]).tolist()) == list(range(sum(sizes)))
+
+
+def test_the_last_moment_of_the_held_out_is_not_trained_on() -> None:
+    whole = walks()
+    data = replace(whole, times=whole.times // 2)
+    kept, held_out = hold_out(data, 0.5, np.random.default_rng(0))
+    assert held_out is not None
+    assert held_out.users.size == 100
+    assert len(data) > len(kept) >= len(data) - 2 * 100
+    last = data.offsets[held_out.users + 1] - 1
+    np.testing.assert_array_equal(held_out.targets, data.items[last])
+    left = kept.times[kept.offsets[held_out.users + 1] - 1]
+    assert (left < data.times[last]).all()
+
+
+def test_of_too_few_users_none_is_held_out() -> None:
+    data = walks()
+    kept, held_out = hold_out(data, 0.05, np.random.default_rng(0))
+    assert held_out is None
+    assert kept is data
+
+
+def test_leading_directions_are_those_of_a_full_decomposition() -> None:
+    rng = np.random.default_rng(6)
+    dense = (rng.standard_normal((40, 6)) @ np.diag([9, 7, 5, 3, 2, 1]) @ rng.standard_normal((6, 30))).astype(
+        np.float32
+    )
+    left, strength, right = leading(sparse.csr_array(dense), 8, rng)
+    np.testing.assert_allclose(strength, np.linalg.svd(dense, compute_uv=False)[:8], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose((left * strength) @ right, dense, rtol=1e-3, atol=1e-2)
 
 
 def test_only_the_last_events_are_read() -> None:
