@@ -103,8 +103,7 @@ def _sums(group: Group) -> list[str]:
     for i, left in enumerate(wide):
         sums += [f"SUM({left} * {wide[j]}) AS {group.name}_{i}_{j}_sum" for j in range(i, len(wide))]
     if group.cubes:
-        first = f"CAST({group.names[0]} AS DOUBLE PRECISION)"
-        sums.append(f"SUM({first} * {first} * {first}) AS {group.name}_cubes")
+        sums.append(f"SUM(POWER(CAST({group.names[0]} AS DOUBLE PRECISION), 3)) AS {group.name}_cubes")
     return sums
 
 

@@ -43,7 +43,7 @@ def recent_query(
     kinds = " ".join(f"WHEN $event_{kind} THEN {kind}" for kind in terms.events.values())
     # MD5, which all engines agree on: ids may follow the date of registration, and hashes follow nothing.
     sql = f"""WITH recent AS (
-  SELECT {name} AS unit, MIN(timestamp) AS first_at
+  SELECT {", ".join([f"{name} AS unit", "MIN(timestamp) AS first_at", *terms.bounds("MIN(timestamp)")])}
   FROM events
   WHERE {name} IS NOT NULL AND timestamp >= $start AND timestamp < $end
   GROUP BY {name}
@@ -63,7 +63,7 @@ def recent_query(
   SELECT
     {_lines(["recent.unit", "first_at", *terms.sql()])}
   FROM recent
-  LEFT JOIN named ON named.unit = recent.unit AND timestamp >= first_at{earlier}
+  LEFT JOIN named ON named.unit = recent.unit AND timestamp >= {terms.start("recent")}
   GROUP BY recent.unit, first_at
 )
 SELECT

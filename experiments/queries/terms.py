@@ -34,6 +34,24 @@ class Terms:
         """How far before exposure any term looks."""
         return max((window.before or 0 for _, _, window in self.columns), default=0)
 
+    def bounds(self, first_at: str) -> list[str]:
+        """The moments between which the terms count, one column each, from the SQL of the unit's first exposure.
+
+        They belong to the step that has one row per unit: adding days to a timestamp costs more than all else does, and
+        there are many events per unit.
+        """
+        return [
+            f"{first_at} {'-' if days < 0 else '+'} INTERVAL {abs(days)} DAY AS {_name(days)}" for days in self._days
+        ]
+
+    def names(self, table: str) -> list[str]:
+        """Those columns in later steps."""
+        return [f"{table}.{_name(days)}" for days in self._days]
+
+    def start(self, table: str) -> str:
+        """From when on events of a unit are wanted."""
+        return f"{table}.{_name(-self.days_before)}" if self.days_before else f"{table}.first_at"
+
     def sql(self) -> list[str]:
         """Every per-unit sum with its name."""
         return [f"{self._sum(*term)} AS {name}" for term, name in self.columns.items()]
@@ -46,12 +64,22 @@ class Terms:
 
     def _within(self, window: Window) -> list[str]:
         if window.before is not None:
-            return ["timestamp < first_at", f"timestamp >= first_at - INTERVAL {int(window.before)} DAY"]
+            return ["timestamp < first_at", f"timestamp >= {_name(-window.before)}"]
         parts = []
         if window.after is not None:
-            parts.append(f"timestamp >= first_at + INTERVAL {int(window.after)} DAY")
+            parts.append(f"timestamp >= {_name(window.after)}")
         elif self.days_before:  # otherwise every event that was joined is late enough
             parts.append("timestamp >= first_at")
         if window.until is not None:
-            parts.append(f"timestamp < first_at + INTERVAL {int(window.until)} DAY")
+            parts.append(f"timestamp < {_name(window.until)}")
         return parts
+
+    @property
+    def _days(self) -> list[int]:
+        windows = [window for _, _, window in self.columns]
+        before = {-window.before for window in windows if window.before is not None}
+        return sorted(before | {days for one in windows for days in (one.after, one.until) if days is not None})
+
+
+def _name(days: int) -> str:
+    return f"before_{-days}" if days < 0 else f"after_{days}"

@@ -22,14 +22,14 @@ def unit_steps(scope: Scope, terms: Terms, columns: Sequence[str], *, buckets: t
     before = terms.days_before
     kinds = " ".join(f"WHEN $event_{kind} THEN {kind}" for kind in terms.events.values())
     names = ", ".join(f"$event_{kind}" for kind in terms.events.values())
-    joined = f" - INTERVAL {before} DAY" if before else ""
+    known = ", ".join(["exposures.id", "exposures.arm", "exposures.first_at", *terms.names("exposures")])
     after = " FILTER (WHERE timestamp >= first_at)" if before else ""
     segments = [f"s{i}" for i in range(len(scope.segments))]
     # A small number for each event name and each unit: comparing and grouping texts is what costs most here.
     # With segments the exposures are read twice: both times the units must have the same numbers.
     return f"""exposures AS {"MATERIALIZED " if segments else ""}(
   SELECT
-    {_lines(_exposure_columns(scope))}
+    {_lines(_exposure_columns(scope, terms))}
   FROM events
   WHERE event = $event_0 AND experiment = $experiment AND {unit} IS NOT NULL AND {scope.dates()}{slice_}
   GROUP BY {unit}
@@ -43,9 +43,9 @@ def unit_steps(scope: Scope, terms: Terms, columns: Sequence[str], *, buckets: t
   FROM events
   WHERE event IN ({names}) AND {scope.dates(before)}{slice_}
 ), events AS (
-  SELECT exposures.id, exposures.arm, exposures.first_at, timestamp, value, kind, foreign_money
+  SELECT {known}, timestamp, value, kind, foreign_money
   FROM exposures
-  JOIN named ON named.unit = exposures.unit AND timestamp >= exposures.first_at{joined}
+  JOIN named ON named.unit = exposures.unit AND timestamp >= {terms.start("exposures")}
 ), sums AS (
   SELECT
     {_lines(["id", "arm"] if segments else ["arm"])},
@@ -72,7 +72,7 @@ def unit_values(scope: Scope, terms: Terms, *, buckets: tuple[int, int], timed: 
     return values | {f"segment_{i}": f'$."{name}"' for i, name in enumerate(scope.segments)}
 
 
-def _exposure_columns(scope: Scope) -> list[str]:
+def _exposure_columns(scope: Scope, terms: Terms) -> list[str]:
     columns = [
         "ROW_NUMBER() OVER () AS id",
         f"{scope.unit_column} AS unit",
@@ -83,7 +83,7 @@ def _exposure_columns(scope: Scope) -> list[str]:
     # at the same moment the smaller text, whichever is read first.
     values = [f"COALESCE(JSON_EXTRACT_STRING(properties, $segment_{i}), '')" for i in range(len(scope.segments))]
     segments = (f"ARG_MIN({value}, ROW(timestamp, {value})) AS s{i}" for i, value in enumerate(values))
-    return [*columns, *segments]
+    return [*columns, *terms.bounds("MIN(timestamp)"), *segments]
 
 
 def _lines(columns: Iterable[str]) -> str:

@@ -4,6 +4,12 @@ WITH exposures AS MATERIALIZED (
     user_id AS unit,
     MIN(timestamp) AS first_at,
     CASE WHEN MIN(arm) = MAX(arm) THEN MIN(arm) END AS arm,
+    MIN(timestamp) - INTERVAL 7 DAY AS before_7,
+    MIN(timestamp) - INTERVAL 2 DAY AS before_2,
+    MIN(timestamp) + INTERVAL 2 DAY AS after_2,
+    MIN(timestamp) + INTERVAL 3 DAY AS after_3,
+    MIN(timestamp) + INTERVAL 7 DAY AS after_7,
+    MIN(timestamp) + INTERVAL 14 DAY AS after_14,
     ARG_MIN(COALESCE(JSON_EXTRACT_STRING(properties, $segment_0), ''), ROW(timestamp, COALESCE(JSON_EXTRACT_STRING(properties, $segment_0), ''))) AS s0,
     ARG_MIN(COALESCE(JSON_EXTRACT_STRING(properties, $segment_1), ''), ROW(timestamp, COALESCE(JSON_EXTRACT_STRING(properties, $segment_1), ''))) AS s1
   FROM events
@@ -19,9 +25,9 @@ WITH exposures AS MATERIALIZED (
   FROM events
   WHERE event IN ($event_0, $event_1, $event_2, $event_3, $event_4, $event_5) AND timestamp >= $start - INTERVAL 7 DAY AND timestamp < $end AND bucket >= $bucket_low AND bucket < $bucket_high
 ), events AS (
-  SELECT exposures.id, exposures.arm, exposures.first_at, timestamp, value, kind, foreign_money
+  SELECT exposures.id, exposures.arm, exposures.first_at, exposures.before_7, exposures.before_2, exposures.after_2, exposures.after_3, exposures.after_7, exposures.after_14, timestamp, value, kind, foreign_money
   FROM exposures
-  JOIN named ON named.unit = exposures.unit AND timestamp >= exposures.first_at - INTERVAL 7 DAY
+  JOIN named ON named.unit = exposures.unit AND timestamp >= exposures.before_7
 ), sums AS (
   SELECT
     id,
@@ -30,19 +36,19 @@ WITH exposures AS MATERIALIZED (
     MIN(first_at) AS first_at,
     COUNT(*) FILTER (WHERE kind = 1 AND timestamp >= first_at) AS t0,
     COUNT(*) FILTER (WHERE kind = 2 AND timestamp >= first_at) AS t1,
-    COUNT(*) FILTER (WHERE kind = 1 AND timestamp < first_at AND timestamp >= first_at - INTERVAL 7 DAY) AS t2,
-    COUNT(*) FILTER (WHERE kind = 2 AND timestamp < first_at AND timestamp >= first_at - INTERVAL 7 DAY) AS t3,
-    COALESCE(SUM(value) FILTER (WHERE kind = 3 AND timestamp >= first_at AND timestamp < first_at + INTERVAL 3 DAY AND foreign_money = 0), 0) AS t4,
-    COALESCE(SUM(value) FILTER (WHERE kind = 4 AND timestamp >= first_at AND timestamp < first_at + INTERVAL 3 DAY AND foreign_money = 0), 0) AS t5,
-    COALESCE(SUM(value) FILTER (WHERE kind = 3 AND timestamp < first_at AND timestamp >= first_at - INTERVAL 2 DAY AND foreign_money = 0), 0) AS t6,
-    COALESCE(SUM(value) FILTER (WHERE kind = 4 AND timestamp < first_at AND timestamp >= first_at - INTERVAL 2 DAY AND foreign_money = 0), 0) AS t7,
-    COUNT(*) FILTER (WHERE kind = 2 AND timestamp >= first_at + INTERVAL 2 DAY) AS t8,
-    COUNT(*) FILTER (WHERE kind = 5 AND timestamp >= first_at + INTERVAL 2 DAY) AS t9,
-    COUNT(*) FILTER (WHERE kind = 1 AND timestamp >= first_at + INTERVAL 2 DAY) AS t10,
-    COUNT(*) FILTER (WHERE kind = 1 AND timestamp >= first_at AND timestamp < first_at + INTERVAL 7 DAY) AS t11,
-    COUNT(*) FILTER (WHERE kind = 2 AND timestamp >= first_at AND timestamp < first_at + INTERVAL 7 DAY) AS t12,
-    COUNT(*) FILTER (WHERE kind = 1 AND timestamp >= first_at + INTERVAL 7 DAY AND timestamp < first_at + INTERVAL 14 DAY) AS t13,
-    COUNT(*) FILTER (WHERE kind = 2 AND timestamp >= first_at + INTERVAL 7 DAY AND timestamp < first_at + INTERVAL 14 DAY) AS t14
+    COUNT(*) FILTER (WHERE kind = 1 AND timestamp < first_at AND timestamp >= before_7) AS t2,
+    COUNT(*) FILTER (WHERE kind = 2 AND timestamp < first_at AND timestamp >= before_7) AS t3,
+    COALESCE(SUM(value) FILTER (WHERE kind = 3 AND timestamp >= first_at AND timestamp < after_3 AND foreign_money = 0), 0) AS t4,
+    COALESCE(SUM(value) FILTER (WHERE kind = 4 AND timestamp >= first_at AND timestamp < after_3 AND foreign_money = 0), 0) AS t5,
+    COALESCE(SUM(value) FILTER (WHERE kind = 3 AND timestamp < first_at AND timestamp >= before_2 AND foreign_money = 0), 0) AS t6,
+    COALESCE(SUM(value) FILTER (WHERE kind = 4 AND timestamp < first_at AND timestamp >= before_2 AND foreign_money = 0), 0) AS t7,
+    COUNT(*) FILTER (WHERE kind = 2 AND timestamp >= after_2) AS t8,
+    COUNT(*) FILTER (WHERE kind = 5 AND timestamp >= after_2) AS t9,
+    COUNT(*) FILTER (WHERE kind = 1 AND timestamp >= after_2) AS t10,
+    COUNT(*) FILTER (WHERE kind = 1 AND timestamp >= first_at AND timestamp < after_7) AS t11,
+    COUNT(*) FILTER (WHERE kind = 2 AND timestamp >= first_at AND timestamp < after_7) AS t12,
+    COUNT(*) FILTER (WHERE kind = 1 AND timestamp >= after_7 AND timestamp < after_14) AS t13,
+    COUNT(*) FILTER (WHERE kind = 2 AND timestamp >= after_7 AND timestamp < after_14) AS t14
   FROM events
   GROUP BY id, arm
 ), units AS (
@@ -88,7 +94,7 @@ WITH exposures AS MATERIALIZED (
     SUM(CAST(m1_0 AS DECIMAL(19, 0)) * CAST(m1_0 AS DECIMAL(19, 0))) AS m1_0_0_sum,
     SUM(CAST(m1_0 AS DECIMAL(19, 0)) * CAST(m1_1 AS DECIMAL(19, 0))) AS m1_0_1_sum,
     SUM(CAST(m1_1 AS DECIMAL(19, 0)) * CAST(m1_1 AS DECIMAL(19, 0))) AS m1_1_1_sum,
-    SUM(CAST(m1_0 AS DOUBLE PRECISION) * CAST(m1_0 AS DOUBLE PRECISION) * CAST(m1_0 AS DOUBLE PRECISION)) AS m1_cubes,
+    SUM(POWER(CAST(m1_0 AS DOUBLE PRECISION), 3)) AS m1_cubes,
     COUNT(m2_0) AS m2_n,
     SUM(m2_0) AS m2_0_sum,
     SUM(CAST(m2_0 AS DECIMAL(19, 0)) * CAST(m2_0 AS DECIMAL(19, 0))) AS m2_0_0_sum,

@@ -41,7 +41,7 @@ WITH exposures AS (
     SUM(foreign_money) AS foreign_money,
     SUM(m0_0) AS m0_0_sum,
     SUM(CAST(m0_0 AS DECIMAL(19, 0)) * CAST(m0_0 AS DECIMAL(19, 0))) AS m0_0_0_sum,
-    SUM(CAST(m0_0 AS DOUBLE PRECISION) * CAST(m0_0 AS DOUBLE PRECISION) * CAST(m0_0 AS DOUBLE PRECISION)) AS m0_cubes
+    SUM(POWER(CAST(m0_0 AS DOUBLE PRECISION), 3)) AS m0_cubes
   FROM units
   GROUP BY arm
 )

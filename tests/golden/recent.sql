@@ -1,5 +1,5 @@
 WITH recent AS (
-  SELECT user_id AS unit, MIN(timestamp) AS first_at
+  SELECT user_id AS unit, MIN(timestamp) AS first_at, MIN(timestamp) - INTERVAL 1 DAY AS before_1, MIN(timestamp) + INTERVAL 2 DAY AS after_2, MIN(timestamp) + INTERVAL 3 DAY AS after_3
   FROM events
   WHERE user_id IS NOT NULL AND timestamp >= $start AND timestamp < $end
   GROUP BY user_id
@@ -21,13 +21,13 @@ WITH recent AS (
     first_at,
     COUNT(*) FILTER (WHERE kind = 1 AND timestamp >= first_at) AS t0,
     COUNT(*) FILTER (WHERE kind = 2 AND timestamp >= first_at) AS t1,
-    COUNT(*) FILTER (WHERE kind = 3 AND timestamp >= first_at AND timestamp < first_at + INTERVAL 3 DAY) AS t2,
-    COALESCE(SUM(value) FILTER (WHERE kind = 3 AND timestamp >= first_at AND timestamp < first_at + INTERVAL 2 DAY AND foreign_money = 0), 0) AS t3,
-    COALESCE(SUM(value) FILTER (WHERE kind = 4 AND timestamp >= first_at AND timestamp < first_at + INTERVAL 2 DAY AND foreign_money = 0), 0) AS t4,
-    COALESCE(SUM(value) FILTER (WHERE kind = 3 AND timestamp < first_at AND timestamp >= first_at - INTERVAL 1 DAY AND foreign_money = 0), 0) AS t5,
-    COALESCE(SUM(value) FILTER (WHERE kind = 4 AND timestamp < first_at AND timestamp >= first_at - INTERVAL 1 DAY AND foreign_money = 0), 0) AS t6
+    COUNT(*) FILTER (WHERE kind = 3 AND timestamp >= first_at AND timestamp < after_3) AS t2,
+    COALESCE(SUM(value) FILTER (WHERE kind = 3 AND timestamp >= first_at AND timestamp < after_2 AND foreign_money = 0), 0) AS t3,
+    COALESCE(SUM(value) FILTER (WHERE kind = 4 AND timestamp >= first_at AND timestamp < after_2 AND foreign_money = 0), 0) AS t4,
+    COALESCE(SUM(value) FILTER (WHERE kind = 3 AND timestamp < first_at AND timestamp >= before_1 AND foreign_money = 0), 0) AS t5,
+    COALESCE(SUM(value) FILTER (WHERE kind = 4 AND timestamp < first_at AND timestamp >= before_1 AND foreign_money = 0), 0) AS t6
   FROM recent
-  LEFT JOIN named ON named.unit = recent.unit AND timestamp >= first_at - INTERVAL 1 DAY
+  LEFT JOIN named ON named.unit = recent.unit AND timestamp >= recent.before_1
   GROUP BY recent.unit, first_at
 )
 SELECT

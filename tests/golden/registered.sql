@@ -4,6 +4,9 @@ WITH exposures AS MATERIALIZED (
     user_id AS unit,
     MIN(timestamp) AS first_at,
     CASE WHEN MIN(arm) = MAX(arm) THEN MIN(arm) END AS arm,
+    MIN(timestamp) - INTERVAL 28 DAY AS before_28,
+    MIN(timestamp) + INTERVAL 7 DAY AS after_7,
+    MIN(timestamp) + INTERVAL 14 DAY AS after_14,
     ARG_MIN(COALESCE(JSON_EXTRACT_STRING(properties, $segment_0), ''), ROW(timestamp, COALESCE(JSON_EXTRACT_STRING(properties, $segment_0), ''))) AS s0
   FROM events
   WHERE event = $event_0 AND experiment = $experiment AND user_id IS NOT NULL AND timestamp >= $start AND timestamp < $end
@@ -18,9 +21,9 @@ WITH exposures AS MATERIALIZED (
   FROM events
   WHERE event IN ($event_0, $event_1, $event_2, $event_3, $event_4, $event_5) AND timestamp >= $start - INTERVAL 28 DAY AND timestamp < $end
 ), events AS (
-  SELECT exposures.id, exposures.arm, exposures.first_at, timestamp, value, kind, foreign_money
+  SELECT exposures.id, exposures.arm, exposures.first_at, exposures.before_28, exposures.after_7, exposures.after_14, timestamp, value, kind, foreign_money
   FROM exposures
-  JOIN named ON named.unit = exposures.unit AND timestamp >= exposures.first_at - INTERVAL 28 DAY
+  JOIN named ON named.unit = exposures.unit AND timestamp >= exposures.before_28
 ), sums AS (
   SELECT
     id,
@@ -29,15 +32,15 @@ WITH exposures AS MATERIALIZED (
     MIN(first_at) AS first_at,
     COALESCE(SUM(value) FILTER (WHERE kind = 1 AND timestamp >= first_at AND foreign_money = 0), 0) AS t0,
     COALESCE(SUM(value) FILTER (WHERE kind = 2 AND timestamp >= first_at AND foreign_money = 0), 0) AS t1,
-    COALESCE(SUM(value) FILTER (WHERE kind = 1 AND timestamp < first_at AND timestamp >= first_at - INTERVAL 28 DAY AND foreign_money = 0), 0) AS t2,
-    COALESCE(SUM(value) FILTER (WHERE kind = 2 AND timestamp < first_at AND timestamp >= first_at - INTERVAL 28 DAY AND foreign_money = 0), 0) AS t3,
-    COUNT(*) FILTER (WHERE kind = 3 AND timestamp >= first_at + INTERVAL 7 DAY AND timestamp < first_at + INTERVAL 14 DAY) AS t4,
-    COUNT(*) FILTER (WHERE kind = 4 AND timestamp >= first_at + INTERVAL 7 DAY AND timestamp < first_at + INTERVAL 14 DAY) AS t5,
-    COUNT(*) FILTER (WHERE kind = 5 AND timestamp >= first_at + INTERVAL 7 DAY AND timestamp < first_at + INTERVAL 14 DAY) AS t6,
-    COALESCE(SUM(value) FILTER (WHERE kind = 1 AND timestamp >= first_at AND timestamp < first_at + INTERVAL 7 DAY AND foreign_money = 0), 0) AS t7,
-    COALESCE(SUM(value) FILTER (WHERE kind = 2 AND timestamp >= first_at AND timestamp < first_at + INTERVAL 7 DAY AND foreign_money = 0), 0) AS t8,
-    COALESCE(SUM(value) FILTER (WHERE kind = 1 AND timestamp >= first_at + INTERVAL 7 DAY AND timestamp < first_at + INTERVAL 14 DAY AND foreign_money = 0), 0) AS t9,
-    COALESCE(SUM(value) FILTER (WHERE kind = 2 AND timestamp >= first_at + INTERVAL 7 DAY AND timestamp < first_at + INTERVAL 14 DAY AND foreign_money = 0), 0) AS t10
+    COALESCE(SUM(value) FILTER (WHERE kind = 1 AND timestamp < first_at AND timestamp >= before_28 AND foreign_money = 0), 0) AS t2,
+    COALESCE(SUM(value) FILTER (WHERE kind = 2 AND timestamp < first_at AND timestamp >= before_28 AND foreign_money = 0), 0) AS t3,
+    COUNT(*) FILTER (WHERE kind = 3 AND timestamp >= after_7 AND timestamp < after_14) AS t4,
+    COUNT(*) FILTER (WHERE kind = 4 AND timestamp >= after_7 AND timestamp < after_14) AS t5,
+    COUNT(*) FILTER (WHERE kind = 5 AND timestamp >= after_7 AND timestamp < after_14) AS t6,
+    COALESCE(SUM(value) FILTER (WHERE kind = 1 AND timestamp >= first_at AND timestamp < after_7 AND foreign_money = 0), 0) AS t7,
+    COALESCE(SUM(value) FILTER (WHERE kind = 2 AND timestamp >= first_at AND timestamp < after_7 AND foreign_money = 0), 0) AS t8,
+    COALESCE(SUM(value) FILTER (WHERE kind = 1 AND timestamp >= after_7 AND timestamp < after_14 AND foreign_money = 0), 0) AS t9,
+    COALESCE(SUM(value) FILTER (WHERE kind = 2 AND timestamp >= after_7 AND timestamp < after_14 AND foreign_money = 0), 0) AS t10
   FROM events
   GROUP BY id, arm
 ), units AS (
@@ -63,7 +66,7 @@ WITH exposures AS MATERIALIZED (
     SUM(CAST(m0_0 AS DECIMAL(19, 0)) * CAST(m0_0 AS DECIMAL(19, 0))) AS m0_0_0_sum,
     SUM(CAST(m0_0 AS DECIMAL(19, 0)) * CAST(m0_1 AS DECIMAL(19, 0))) AS m0_0_1_sum,
     SUM(CAST(m0_1 AS DECIMAL(19, 0)) * CAST(m0_1 AS DECIMAL(19, 0))) AS m0_1_1_sum,
-    SUM(CAST(m0_0 AS DOUBLE PRECISION) * CAST(m0_0 AS DOUBLE PRECISION) * CAST(m0_0 AS DOUBLE PRECISION)) AS m0_cubes,
+    SUM(POWER(CAST(m0_0 AS DOUBLE PRECISION), 3)) AS m0_cubes,
     COUNT(m1_0) AS m1_n,
     SUM(m1_0) AS m1_0_sum,
     SUM(CAST(m1_0 AS DECIMAL(19, 0)) * CAST(m1_0 AS DECIMAL(19, 0))) AS m1_0_0_sum,

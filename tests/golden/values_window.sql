@@ -3,7 +3,8 @@ WITH exposures AS (
     ROW_NUMBER() OVER () AS id,
     user_id AS unit,
     MIN(timestamp) AS first_at,
-    CASE WHEN MIN(arm) = MAX(arm) THEN MIN(arm) END AS arm
+    CASE WHEN MIN(arm) = MAX(arm) THEN MIN(arm) END AS arm,
+    MIN(timestamp) + INTERVAL 7 DAY AS after_7
   FROM events
   WHERE event = $event_0 AND experiment = $experiment AND user_id IS NOT NULL AND timestamp >= $start AND timestamp < $end
   GROUP BY user_id
@@ -17,7 +18,7 @@ WITH exposures AS (
   FROM events
   WHERE event IN ($event_0, $event_1, $event_2) AND timestamp >= $start AND timestamp < $end
 ), events AS (
-  SELECT exposures.id, exposures.arm, exposures.first_at, timestamp, value, kind, foreign_money
+  SELECT exposures.id, exposures.arm, exposures.first_at, exposures.after_7, timestamp, value, kind, foreign_money
   FROM exposures
   JOIN named ON named.unit = exposures.unit AND timestamp >= exposures.first_at
 ), sums AS (
@@ -25,9 +26,9 @@ WITH exposures AS (
     arm,
     SUM(foreign_money) AS foreign_money,
     MIN(first_at) AS first_at,
-    COALESCE(SUM(value) FILTER (WHERE kind = 1 AND timestamp < first_at + INTERVAL 7 DAY AND foreign_money = 0), 0) AS t0,
-    COALESCE(SUM(value) FILTER (WHERE kind = 2 AND timestamp < first_at + INTERVAL 7 DAY AND foreign_money = 0), 0) AS t1,
-    COUNT(*) FILTER (WHERE kind = 1 AND timestamp < first_at + INTERVAL 7 DAY) AS t2
+    COALESCE(SUM(value) FILTER (WHERE kind = 1 AND timestamp < after_7 AND foreign_money = 0), 0) AS t0,
+    COALESCE(SUM(value) FILTER (WHERE kind = 2 AND timestamp < after_7 AND foreign_money = 0), 0) AS t1,
+    COUNT(*) FILTER (WHERE kind = 1 AND timestamp < after_7) AS t2
   FROM events
   GROUP BY id, arm
 ), units AS (
