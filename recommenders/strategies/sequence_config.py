@@ -26,6 +26,8 @@ class SequenceConfig:
         temperature: by which cosines are divided before the softmax.
         dropout: share of each layer's outputs that are left out while training.
         hidden: share of the items that have to do without a vector of their own at each step; only with content.
+        newcomers: share of the fifty best places that items get that nobody took, at least and on average; at most
+            their share of the catalogue; only with content.
         negatives: how many items each target is compared with.
         passes: over the data, if the budget allows.
         batch: how many events a step learns from.
@@ -47,6 +49,7 @@ class SequenceConfig:
     temperature: float = 0.07
     dropout: float = 0.5
     hidden: float = 0.2
+    newcomers: float = 0.02
     negatives: int = 512
     passes: int = 45
     batch: int = 2_048
@@ -66,7 +69,7 @@ class SequenceConfig:
         for name in ("temperature", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise InvalidConfig(name, f"{getattr(self, name):g} must be above 0")
-        for name in ("dropout", "hidden", "held_out"):
+        for name in ("dropout", "hidden", "newcomers", "held_out"):
             if not 0 <= getattr(self, name) < 1:
                 raise InvalidConfig(name, f"{getattr(self, name):g} must be from 0 to below 1")
         if not 0 <= self.purchase_share <= 1:

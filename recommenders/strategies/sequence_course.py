@@ -21,7 +21,7 @@ TIME_TO_JUDGE = 0.5  # share of the budget after which the time of a step is bel
 RESERVE = 0.95  # of the budget, for steps
 BUSY = 3.0  # how many times longer than its computing training may take on a busy machine
 NS_PER_PRODUCT = 0.4  # one thread of a slow machine, forwards and backwards
-BEST = 10
+BEST, PLACES = 10, 50
 
 
 class Clock:
@@ -129,6 +129,29 @@ def ndcg(model: SequenceModel, held_out: HeldOut) -> float:
         rank = 1 + (scores > wanted[:, None]).sum(axis=1)
         total += (1 / np.log2(1 + rank[(rank <= BEST) & np.isfinite(wanted)])).sum()
     return float(total / held_out.users.size)
+
+
+def newcomers_bonus(
+    model: SequenceModel, data: Interactions, newcomers: npt.NDArray[np.bool_], share: float, rng: np.random.Generator
+) -> float:
+    """What to add to the scores of items that nobody took, so that they get this share of the fifty best places.
+
+    Content alone tells what an item is, not that it sells: it is scored as the average of its kind, and the best places
+    belong to those that sell. Never below 0, and no more than the newcomers' share of the catalogue.
+    """
+    old = np.flatnonzero(~newcomers & np.isfinite(model.bonus))
+    share, places = min(share, float(newcomers.mean())), min(PLACES, old.size)
+    if share == 0 or places == 0:
+        return 0.0
+    users = np.flatnonzero(np.diff(data.offsets) > 0)
+    batch = data.batch(rng.choice(users, size=min(ROWS_AT_ONCE, users.size), replace=False))
+    scores = model.score(batch)
+    scores[batch.rows, batch.items] = -np.inf
+    best_old = -np.sort(-scores[:, old], axis=1)[:, :places]
+    best_new = -np.sort(-scores[:, newcomers], axis=1)[:, :places]
+    # the j-th newcomer is among the best once it beats the old item that j others leave in the last place
+    needed = np.sort((best_old[:, ::-1][:, : best_new.shape[1]] - best_new).ravel())
+    return max(0.0, float(needed[min(int(share * places * len(scores)), needed.size - 1)]))
 
 
 def affordable(events: int, *, products: int, batch: int, passes: int, budget: Budget) -> int:

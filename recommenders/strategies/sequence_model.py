@@ -31,12 +31,13 @@ EPSILON = np.float32(1e-5)
 class SequenceModel:
     """What was learnt. ``table`` holds a vector for every item and, last, for the start of a history.
 
-    ``known`` says which items have a vector that means something. ``tasks`` are the shares of the heads in the score.
+    ``bonus`` is added to the scores of an item: at least 0 for those that nobody took, -inf where there is
+    no vector that means anything. ``tasks`` are the shares of the heads in the score.
     """
 
     weights: Weights
     table: Floats
-    known: npt.NDArray[np.bool_]
+    bonus: Floats
     encoder: str
     layers: int
     history: int
@@ -49,18 +50,17 @@ class SequenceModel:
         return unit(self.table[:-1])
 
     def score(self, batch: Batch) -> Floats:
-        """Σ over tasks of share · cosine(state of the history, item) / temperature; -inf for items without a vector."""
+        """Σ over tasks of share · cosine(state of the history, item) / temperature, plus the item's bonus."""
         wanted: Codes | slice = slice(None) if batch.candidates is None else batch.candidates
-        targets, known = self.targets[wanted], self.known[wanted]
-        scores = np.empty((len(batch), len(known)), dtype=np.float32)
+        targets, bonus = self.targets[wanted], self.bonus[wanted]
+        scores = np.empty((len(batch), len(bonus)), dtype=np.float32)
         for start in range(0, len(batch), ROWS_AT_ONCE):
             states = self.encode(*self.inputs(batch, start, min(start + ROWS_AT_ONCE, len(batch))))
             queries = sum(
                 (np.float32(share / self.temperature) * self.query(task, states) for task, share in self.tasks.items()),
                 start=np.zeros_like(states),
             )
-            scores[start : start + len(states)] = queries @ targets.T
-        scores[:, ~known] = -np.inf
+            scores[start : start + len(states)] = queries @ targets.T + bonus
         return scores
 
     def inputs(self, batch: Batch, first: int, end: int) -> tuple[Places, Places, Places]:
@@ -171,7 +171,7 @@ def model_of(arrays: Arrays, config: SequenceConfig) -> SequenceModel:
     return SequenceModel(
         weights=weights,
         table=arrays["table"].astype(np.float32),
-        known=arrays["known"].astype(np.bool_),
+        bonus=arrays["bonus"].astype(np.float32),
         encoder=config.encoder,
         layers=config.layers,
         history=config.history,

@@ -15,7 +15,7 @@ from torch.nn import functional
 from recommenders.contracts import Budget, Codes, Floats, Interactions, Kind, Progress
 from recommenders.errors import Unfit
 from recommenders.strategies.sequence_config import SequenceConfig
-from recommenders.strategies.sequence_course import Best, Clock, Course, Negatives, affordable
+from recommenders.strategies.sequence_course import Best, Clock, Course, Negatives, affordable, newcomers_bonus
 from recommenders.strategies.sequence_items import FEATURES, start_vectors, unit
 from recommenders.strategies.sequence_model import WEIGHT, model_of
 from recommenders.strategies.sequence_windows import Examples, batches, hold_out
@@ -77,8 +77,11 @@ def _train(
             progress(course.done / max(course.total, 1), f"step {course.done} of {course.total}, loss {loss:.3f}")
         if course.over():
             break
+    unseen = (network.described() & ~network.seen.numpy())[:-1]
+    bonus = newcomers_bonus(model_of(best.arrays, config), data, unseen, config.newcomers, rng)
     progress(1.0, "trained")
-    return Trained(arrays=best.arrays, notes=_notes(network, course, best, loss, data, config))
+    arrays = {**best.arrays, "bonus": best.arrays["bonus"] + np.where(unseen, bonus, 0).astype(np.float32)}
+    return Trained(arrays=arrays, notes=_notes(network, course, best, loss, data, config))
 
 
 def _endless(data: Interactions, config: SequenceConfig, rng: np.random.Generator) -> Iterator[Examples]:
@@ -218,19 +221,23 @@ class Network:
         """The direction in which a task looks."""
         return functional.normalize(self.heads[task](states) if self.heads else states, dim=-1)
 
+    def described(self) -> npt.NDArray[np.bool_]:
+        """Which items have content, shape (items + 1,)."""
+        if self.content is None:
+            return np.zeros(self.items + 1, dtype=np.bool_)
+        return self.content.abs().sum(dim=1).numpy() > 0
+
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """What scoring needs, as numpy: the vectors of all items, which of them mean something, and the weights."""
+        """What scoring needs, as numpy: the vectors of all items, their bonus, and the weights."""
         with torch.no_grad():
             table = self.vectors(torch.arange(self.items + 1)).numpy().copy()
-        known = self.seen.numpy().copy()
-        if self.content is not None:
-            known |= self.content.abs().sum(dim=1).numpy() > 0
+        bonus = np.where(self.seen.numpy() | self.described(), 0, -np.inf).astype(np.float32)
         weights = {
             f"{WEIGHT}{name}": value.numpy().copy()
             for name, value in self.parts.state_dict().items()
             if not name.startswith(("ids.", "content."))
         }
-        return {"table": table, "known": known[:-1], **weights}
+        return {"table": table, "bonus": bonus[:-1], **weights}
 
 
 def tasks_of(data: Interactions) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from recommenders.errors import InvalidConfig, MissingExtra, Unfit
 from recommenders.ranking import top_k
 from recommenders.strategies.sequence import Sequence
 from recommenders.strategies.sequence_config import ENCODERS, SequenceConfig
+from recommenders.strategies.sequence_course import newcomers_bonus
 from recommenders.strategies.sequence_items import leading
 from recommenders.strategies.sequence_windows import batches, hold_out
 from recommenders.testing import StrategyContract
@@ -209,6 +210,25 @@ def test_items_that_nobody_took_are_recommended_by_their_text() -> None:
     scores = strategy.score(data.batch(np.arange(300)))
     assert np.isfinite(scores).all()
     assert share_of_own_topic(scores, data) > 5 / GROUPS
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2])
+def test_items_that_nobody_took_get_the_share_of_the_best_places_that_was_asked_for(share: float) -> None:
+    strategy, data = small()
+    cold = np.bincount(data.items, minlength=len(data.catalogue)) == 0
+    behind = replace(strategy.model, bonus=np.where(cold, -20, 0).astype(np.float32))
+    bonus = newcomers_bonus(behind, data, cold, share, np.random.default_rng(0))
+    model = replace(behind, bonus=behind.bonus + np.where(cold, bonus, 0).astype(np.float32))
+    batch = data.batch(np.arange(300))
+    shown = top_k(model.score(batch), 50, excluded=(batch.rows, batch.items.astype(np.int64))).items
+    assert cold[shown].mean() == pytest.approx(share, rel=0.15)
+
+
+def test_items_that_nobody_took_are_never_pushed_down() -> None:
+    strategy, data = small()
+    cold = np.bincount(data.items, minlength=len(data.catalogue)) == 0
+    ahead = replace(strategy.model, bonus=np.where(cold, 20, 0).astype(np.float32))
+    assert newcomers_bonus(ahead, data, cold, 0.02, np.random.default_rng(0)) == 0.0
 
 
 def test_without_content_nothing_is_claimed_of_items_that_nobody_took() -> None:
