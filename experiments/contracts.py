@@ -184,6 +184,7 @@ class PlannedArm:
     weight: float = 1.0
     name: str = ""
     strategy: str = ""  # "key@version", "" where no strategy of ours is behind the arm
+    exploration: float = 0.0  # chance of each slot to be filled at random
 
     @property
     def label(self) -> str:

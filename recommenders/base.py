@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from recommenders.contracts import BUDGET, Batch, Budget, FitReport, Floats, Interactions, Items, Progress, silent
 from recommenders.errors import InvalidConfig
+from recommenders.ranking import Ranked
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
@@ -64,6 +65,18 @@ class Strategy(ABC, Generic[C]):
         Finite for every item that the strategy knows anything about and -inf for the others. The history in the batch
         counts, not the one seen in training, so what a user did a second ago matters.
         """
+
+    @property
+    def shortlist(self) -> int:
+        """How many of the best items :meth:`rerank` wants to see; 0 where the scores are the last word."""
+        return 0
+
+    def rerank(self, batch: Batch, ranked: Ranked) -> Ranked:
+        """The best items, picked by the platform and fit to be shown, in a better order and perhaps with reasons.
+
+        The same items come back, each once. Whatever goes wrong, the order that was given is an answer.
+        """
+        return ranked
 
     @abstractmethod
     def state(self) -> Arrays:

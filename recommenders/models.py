@@ -27,6 +27,9 @@ class Strategy(models.Model):
     name = models.CharField(max_length=200)
     family = models.CharField(max_length=20, choices=Family.choices)
     description = models.TextField(blank=True)
+    current = models.ForeignKey(  # what serves where no version is named; going back is pointing to an older one
+        "StrategyVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -40,11 +43,16 @@ class Strategy(models.Model):
 
 
 class StrategyVersion(models.Model):
-    """One version of a strategy. Never changed once it exists; ``origin`` says where its lists come from."""
+    """One version of a strategy. Never changed once it exists; ``origin`` says where its lists come from.
+
+    ``manifest`` is that of the artefact (:class:`recommenders.artefacts.Manifest`); empty where none is ours.
+    """
 
     strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="versions")
     version = models.CharField(max_length=40)
     origin = models.TextField(blank=True)
+    manifest = models.JSONField(default=dict, blank=True)
+    created_by = models.CharField(max_length=150, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -54,3 +62,20 @@ class StrategyVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.strategy.key}@{self.version}"
+
+
+class OfflineEvaluation(models.Model):
+    """Strategies judged on the same users: an :class:`~recommenders.offline.report.OfflineReport`. Never changed."""
+
+    keys = models.JSONField()  # of the candidates
+    data = models.CharField(max_length=200)  # what people call the data
+    report = models.JSONField()
+    code_version = models.CharField(max_length=40, blank=True)
+    created_by = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.keys)} on {self.data}"

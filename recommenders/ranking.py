@@ -12,10 +12,14 @@ from recommenders.contracts import UNKNOWN, Codes, Floats
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ranked:
-    """Lists of items, best first: ``items`` and ``scores`` of shape (B, k); -1 and -inf where a list is shorter."""
+    """Lists of items, best first: ``items`` and ``scores`` of shape (B, k); -1 and -inf where a list is shorter.
+
+    ``reasons`` say in one sentence why, for each place of each list ("" where nobody says); empty where none is given.
+    """
 
     items: Codes
     scores: Floats
+    reasons: tuple[tuple[str, ...], ...] = ()
 
 
 def top_k(

@@ -78,7 +78,7 @@ class Experiment(models.Model):
             ),
             models.CheckConstraint(condition=Q(alpha__gt=0, alpha__lt=1), name="experiment_alpha_between_0_and_1"),
             models.CheckConstraint(
-                condition=~Q(stopping=Stopping.SPENDING.value) | Q(planned_units__gt=0),
+                condition=~Q(stopping=Stopping.SPENDING.value) | Q(planned_units__isnull=False, planned_units__gt=0),
                 name="experiment_spending_needs_planned_units",
             ),
             models.CheckConstraint(
@@ -139,6 +139,7 @@ class Arm(models.Model):
     weight = models.PositiveIntegerField(default=1)  # relative to the other arms'
     strategy_key = models.CharField(max_length=63, blank=True)
     strategy_version = models.CharField(max_length=40, blank=True)
+    exploration = models.FloatField(default=0.0)  # chance of each slot to be filled at random
 
     class Meta:
         ordering = ["position"]
@@ -146,6 +147,9 @@ class Arm(models.Model):
             models.UniqueConstraint(fields=["experiment", "key"], name="arm_key_is_unique"),
             models.UniqueConstraint(fields=["experiment", "position"], name="arm_position_is_unique"),
             models.CheckConstraint(condition=Q(weight__gt=0), name="arm_weight_above_0"),
+            models.CheckConstraint(
+                condition=Q(exploration__gte=0, exploration__lte=1), name="arm_exploration_between_0_and_1"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -43,7 +43,7 @@ def settings_of(experiment: Experiment) -> Settings:
         for definition in metric_definitions(row.metric_key for row in chosen)
     )
     arms = tuple(
-        PlannedArm(key=arm.key, weight=arm.weight, name=arm.name, strategy=arm.strategy)
+        PlannedArm(key=arm.key, weight=arm.weight, name=arm.name, strategy=arm.strategy, exploration=arm.exploration)
         for arm in experiment.arms.all()
     )
     plan = Plan(

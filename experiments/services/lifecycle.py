@@ -142,6 +142,8 @@ def _check(draft: Draft) -> None:
     for arm in draft.arms:
         if arm.weight != int(arm.weight) or arm.weight < 1:
             raise InvalidInput("weight", f"arm {arm.key} has {arm.weight}, must be a whole number above 0")
+        if not 0 <= arm.exploration <= 1:
+            raise InvalidInput("exploration", f"arm {arm.key} has {arm.exploration:g}, must be from 0 to 1")
     money = [
         metric.key for metric in metric_definitions(key for key, _ in draft.metrics) if metric.scale is Scale.MONEY
     ]
@@ -197,6 +199,7 @@ def _arm(experiment: Experiment, position: int, arm: PlannedArm) -> Arm:
         weight=int(arm.weight),
         strategy_key=strategy,
         strategy_version=version,
+        exploration=arm.exploration,
     )
 
 

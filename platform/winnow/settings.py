@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "experiments",
     "recommenders",
     "winnow.accounts",
+    "winnow.catalog",
     "winnow.events",
     "winnow.jobs",
     "winnow.web",

@@ -28,6 +28,7 @@ class Scope(models.TextChoices):
 
     WRITE_EVENTS = "write_events"
     READ = "read"
+    RECOMMEND = "recommend"
 
 
 class ApiKey(models.Model):

@@ -6,11 +6,9 @@ from datetime import datetime
 from uuid import UUID
 
 from csp.decorators import csp_update
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from ninja import NinjaAPI, Schema, Status
-from ninja.security import APIKeyCookie, HttpBearer
 
 from experiments.contracts import Stopping, Unit
 from experiments.errors import ExperimentsError, IllegalTransition, UnknownExperiment
@@ -20,44 +18,12 @@ from experiments.services.calibration import DAYS
 from experiments.services.planning import NO_EVENTS, find_metric, plan, plan_to_json
 from experiments.stats.planning import Design
 from winnow.accounts.access import public, requires
-from winnow.accounts.keys import find_api_key
-from winnow.accounts.models import ApiKey, Scope, User
 from winnow.accounts.roles import Permission
+from winnow.api.authentication import READ, RUN
 from winnow.events.warehouse import LakeWarehouse
 from winnow.jobs.evaluation import request_evaluation
 from winnow.jobs.models import Job
 from winnow.plan import parse_weights
-
-
-class KeyWithScope(HttpBearer):
-    """``Authorization: Bearer wn_…`` of a key with this scope."""
-
-    def __init__(self, scope: Scope) -> None:
-        super().__init__()
-        self.scope = scope
-
-    def authenticate(self, request: HttpRequest, token: str) -> ApiKey | None:
-        """The key, or None: refused."""
-        return find_api_key(token, scope=self.scope)
-
-
-class PersonWith(APIKeyCookie):
-    """The session of a person whose role has this permission; a POST needs the CSRF token."""
-
-    param_name = "sessionid"
-
-    def __init__(self, permission: Permission) -> None:
-        super().__init__(csrf=True)
-        self.permission = permission
-
-    def authenticate(self, request: HttpRequest, key: str | None) -> User | None:
-        """The person, or None: refused."""
-        user: User | AnonymousUser = request.user
-        return user if isinstance(user, User) and user.may(self.permission) else None
-
-
-READ = [PersonWith(Permission.VIEW), KeyWithScope(Scope.READ)]
-RUN = [PersonWith(Permission.RUN_EXPERIMENTS)]
 
 api = NinjaAPI(
     title="Winnow",

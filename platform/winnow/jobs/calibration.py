@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from importlib.metadata import version
 
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from experiments.models import CalibrationRecord
@@ -14,8 +13,8 @@ from experiments.services.calibration import DAYS, Recent, recalibrate
 from experiments.stats.calibration import RUNS
 from winnow.events.warehouse import LakeWarehouse
 from winnow.jobs.evaluation import compact_soon
-from winnow.jobs.models import OPEN_STATES, Job, Kind
-from winnow.jobs.runner import send
+from winnow.jobs.models import Job, Kind
+from winnow.jobs.runner import request
 
 SUBJECT = "all"
 EVERY = timedelta(days=7)
@@ -23,17 +22,7 @@ EVERY = timedelta(days=7)
 
 def request_calibration(*, requested_by: str = "") -> Job:
     """The open self-check, or a new one that a worker is told of once it is committed."""
-    open_jobs = Job.objects.filter(kind=Kind.CALIBRATE, subject=SUBJECT, state__in=OPEN_STATES)
-    found = open_jobs.first()
-    if found:
-        return found
-    try:
-        with transaction.atomic():
-            job = Job.objects.create(kind=Kind.CALIBRATE, subject=SUBJECT, requested_by=requested_by)
-            transaction.on_commit(lambda: send(job))
-    except IntegrityError:  # somebody else asked at the same moment
-        return open_jobs.get()
-    return job
+    return request(Kind.CALIBRATE, SUBJECT, requested_by=requested_by)
 
 
 def calibration_is_due() -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from importlib.metadata import version
 
-from django.db import IntegrityError, transaction
-
 from experiments.contracts import Stopping
 from experiments.models import Experiment
 from experiments.selectors import find_experiment
@@ -14,8 +12,8 @@ from experiments.services.analysis import analyze, now_source
 from winnow.events.compaction import compact
 from winnow.events.models import InboxBody
 from winnow.events.warehouse import LakeWarehouse
-from winnow.jobs.models import OPEN_STATES, Job, Kind
-from winnow.jobs.runner import send
+from winnow.jobs.models import Job, Kind
+from winnow.jobs.runner import request
 
 COMPACTION_WAIT = 120.0  # seconds that an evaluation waits for somebody else's compaction
 
@@ -26,17 +24,7 @@ def request_evaluation(key: str, *, requested_by: str = "") -> Job:
     Raises UnknownExperiment, and IllegalTransition for an experiment that has not started.
     """
     find_experiment(key).require_started()
-    open_jobs = Job.objects.filter(kind=Kind.EVALUATE, subject=key, state__in=OPEN_STATES)
-    found = open_jobs.first()
-    if found:
-        return found
-    try:
-        with transaction.atomic():
-            job = Job.objects.create(kind=Kind.EVALUATE, subject=key, requested_by=requested_by)
-            transaction.on_commit(lambda: send(job))
-    except IntegrityError:  # somebody else asked at the same moment
-        return open_jobs.get()
-    return job
+    return request(Kind.EVALUATE, key, requested_by=requested_by)
 
 
 def latest_job(key: str) -> Job | None:

@@ -15,6 +15,9 @@ class Kind(models.TextChoices):
 
     EVALUATE = "evaluate", _("Evaluate an experiment")
     CALIBRATE = "calibrate", _("Check the statistics on recent users")
+    TRAIN = "train", _("Train a strategy")
+    COMPARE = "compare", _("Compare strategies offline")
+    PROFILE = "profile", _("Compute the profiles of users and items")
 
 
 class State(models.TextChoices):
@@ -34,7 +37,8 @@ class Job(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    subject = models.CharField(max_length=100)  # an experiment's key, or "all"
+    subject = models.CharField(max_length=100)  # the key of an experiment or of a strategy, or "all"
+    parameters = models.JSONField(default=dict, blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)

@@ -7,21 +7,40 @@ whoever holds the job's lock runs it, and the lock is released by the system whe
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from experiments.errors import ExperimentsError
+from recommenders.errors import RecommendersError
 from winnow.celery import app
-from winnow.jobs.models import OPEN_STATES, Job, State
+from winnow.jobs.models import OPEN_STATES, Job, Kind, State
 from winnow.locks import exclusive
 
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 RESEND_AFTER = timedelta(seconds=60)
+
+
+def request(kind: Kind, subject: str, *, parameters: Mapping[str, object] | None = None, requested_by: str = "") -> Job:
+    """The open job of this kind and subject, or a new one that a worker is told of once it is committed."""
+    open_jobs = Job.objects.filter(kind=kind, subject=subject, state__in=OPEN_STATES)
+    found = open_jobs.first()
+    if found:
+        return found
+    try:
+        with transaction.atomic():
+            job = Job.objects.create(
+                kind=kind, subject=subject, parameters=dict(parameters or {}), requested_by=requested_by
+            )
+            transaction.on_commit(lambda: send(job))
+    except IntegrityError:  # somebody else asked at the same moment
+        return open_jobs.get()
+    return job
 
 
 def send(job: Job) -> None:
@@ -42,7 +61,7 @@ def run(job_id: str, work: Callable[[Job], None]) -> None:
         job.begin()
         try:
             work(job)
-        except ExperimentsError as error:  # the user's to mend: trying again changes nothing
+        except (ExperimentsError, RecommendersError) as error:  # the user's to mend: trying again changes nothing
             job.fail(str(error))
         except Exception as error:
             logger.exception("job %s, attempt %d of %d", job.pk, job.attempts, MAX_ATTEMPTS)

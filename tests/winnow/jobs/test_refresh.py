@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def running(monkeypatch):
-    monkeypatch.setattr("winnow.jobs.evaluation.send", lambda job: None)
+    monkeypatch.setattr("winnow.jobs.runner.send", lambda job: None)
     monkeypatch.setattr(tasks, "needs_refresh", lambda experiment: True)
     return make_experiment("exp", REPORTS["healthy"]())
 
