@@ -10,7 +10,7 @@ from functools import cache
 from django.db.models import Count, Max
 from pydantic import TypeAdapter
 
-from experiments.contracts import MetricDefinition, Report
+from experiments.contracts import MetricDefinition, PlannedArm, Report, Unit
 from experiments.errors import InvalidInput, UnknownExperiment
 from experiments.metrics.builtin import BUILTIN_METRICS
 from experiments.models import Analysis, Arm, Experiment, Metric, State
@@ -42,6 +42,16 @@ class ExperimentDetail:
     report: Report | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """What assigning needs to know of an experiment. Only one that runs assigns; ``arms[0]`` is the control."""
+
+    key: str
+    running: bool
+    unit: Unit
+    arms: tuple[PlannedArm, ...]
+
+
 def experiment_summaries() -> tuple[ExperimentSummary, ...]:
     """Every experiment, newest first, in two queries."""
     rows = Experiment.objects.annotate(arm_count=Count("arms", distinct=True), latest=Max("analyses__id")).order_by(
@@ -69,12 +79,36 @@ def running_experiments() -> tuple[Experiment, ...]:
     return tuple(Experiment.objects.filter(state=State.RUNNING).order_by("id"))
 
 
+def profiles_in_use() -> tuple[frozenset[datetime], frozenset[str]]:
+    """The starts of the experiments that are analysed with profiles, and the versions that analyses name."""
+    using = [one for one in Experiment.objects.exclude(started_at=None) if one.uses_profiles]
+    starts = frozenset(one.started_at for one in using if one.started_at and one.state != State.DECIDED)
+    named = Analysis.objects.filter(experiment__in=using).values_list("settings__profiles", flat=True)
+    return starts, frozenset(str(name) for name in named if name)
+
+
 def find_experiment(key: str) -> Experiment:
     """The experiment with this key. Raises UnknownExperiment."""
     try:
         return Experiment.objects.get(key=key)
     except Experiment.DoesNotExist:
         raise UnknownExperiment(f"there is no experiment with the key {key!r}") from None
+
+
+def allocation(key: str) -> Allocation:
+    """Who gets what in this experiment, as it is now, in two queries. Raises UnknownExperiment."""
+    experiment = find_experiment(key)
+    return Allocation(
+        key=experiment.key,
+        running=experiment.state == State.RUNNING,
+        unit=Unit(experiment.unit),
+        arms=tuple(
+            PlannedArm(
+                key=arm.key, weight=arm.weight, name=arm.name, strategy=arm.strategy, exploration=arm.exploration
+            )
+            for arm in experiment.arms.all()
+        ),
+    )
 
 
 def experiment_detail(key: str) -> ExperimentDetail:

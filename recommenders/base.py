@@ -6,11 +6,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import ClassVar, Generic, Self, TypeVar
+from types import NoneType
+from typing import ClassVar, Generic, Self, TypeVar, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
+from recommenders.checkpoints import Checkpoint
 from recommenders.contracts import BUDGET, Batch, Budget, FitReport, Floats, Interactions, Items, Progress, silent
 from recommenders.errors import InvalidConfig
 from recommenders.ranking import Ranked
@@ -44,6 +46,7 @@ class Strategy(ABC, Generic[C]):
     Config: ClassVar[type]
     requires: ClassVar[frozenset[str]] = frozenset()
     predicts_ratings: ClassVar[bool] = False  # scores of rated data are on the ratings' own scale
+    checkpoint: Checkpoint | None = None  # where a long training may leave its place, and finds it when it was killed
 
     def __init__(self, config: C | None = None) -> None:
         self.config: C = self.Config() if config is None else config
@@ -109,7 +112,13 @@ def config_from(kind: type, values: Mapping[str, object]) -> object:
     for name in values:
         if name not in known:
             raise InvalidConfig(name, f"is no field of this strategy; there are {', '.join(sorted(known)) or 'none'}")
-    return kind(**{name: _frozen(value) for name, value in values.items()})
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        _check_type(name, value, hints[name])
+    try:
+        return kind(**{name: _frozen(value) for name, value in values.items()})
+    except (TypeError, AttributeError) as error:  # a list of the wrong things, say
+        raise InvalidConfig(", ".join(values), f"{dict(values)!r} cannot be used: {error}") from None
 
 
 def config_to(config: object) -> dict[str, object]:
@@ -119,3 +128,25 @@ def config_to(config: object) -> dict[str, object]:
 
 def _frozen(value: object) -> object:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+PLAIN: Mapping[type, tuple[tuple[type, ...], str]] = {
+    bool: ((bool,), "true or false"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    str: ((str,), "a text"),
+}
+
+
+def _check_type(name: str, value: object, hint: object) -> None:
+    """Raise InvalidConfig where a plain field is given something else; what is not plain the class itself checks."""
+    choices = get_args(hint) if NoneType in get_args(hint) else (hint,)
+    if value is None and NoneType in choices:
+        return
+    plain = [PLAIN[one] for one in choices if one in PLAIN]
+    if len(plain) != len([one for one in choices if one is not NoneType]):
+        return
+    for types, _ in plain:
+        if isinstance(value, types) and (bool in types or not isinstance(value, bool)):
+            return
+    raise InvalidConfig(name, f"{value!r} must be {' or '.join(words for _, words in plain)}")

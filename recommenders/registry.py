@@ -24,6 +24,8 @@ BUILTIN: Mapping[str, str] = {
     "sequence": "recommenders.strategies.sequence:Sequence",
     "language": "recommenders.strategies.language:Language",
     "hybrid": "recommenders.strategies.hybrid:Hybrid",
+    "remote": "recommenders.strategies.remote:Remote",
+    "llm-rerank": "recommenders.strategies.llm_rerank:LlmRerank",
 }
 
 

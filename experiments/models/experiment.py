@@ -57,7 +57,8 @@ class Experiment(models.Model):
     strict_guardrails = models.BooleanField(default=False)
     covariate_days = models.PositiveSmallIntegerField(null=True, blank=True)
     prior_sd = models.FloatField(null=True, blank=True)  # of relative effects
-    segments = models.JSONField(default=list, blank=True)  # names of properties of the exposure
+    segments = models.JSONField(default=list, blank=True)  # properties of the exposure, or "profile." and a segment
+    profile_covariates = models.JSONField(default=list, blank=True)  # figures of the profile as of the start
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -121,6 +122,11 @@ class Experiment(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def uses_profiles(self) -> bool:
+        """Whether its analysis needs the profiles as of its start."""
+        return bool(self.profile_covariates) or any(name.startswith("profile.") for name in self.segments)
 
     def require_started(self) -> datetime:
         """When it started. Raises IllegalTransition for a draft."""

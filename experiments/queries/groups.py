@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from experiments.contracts import Kind, MetricDefinition
 from experiments.queries.columns import unit_columns
+from experiments.queries.profiles import covariate_columns
 from experiments.queries.terms import Terms, Window
 
 NOVELTY_DAYS = 7  # a unit's first week, and the one after it
@@ -38,15 +39,20 @@ class Group:
         ]
 
 
-def main_group(position: int, metric: MetricDefinition, terms: Terms, caps: Mapping[str, int]) -> Group:
-    """The metric as it is planned: (numerator[, denominator]), capped if a cap is given, then its covariates."""
+def main_group(
+    position: int, metric: MetricDefinition, terms: Terms, caps: Mapping[str, int], figures: tuple[str, ...] = ()
+) -> Group:
+    """The metric as it is planned: (numerator[, denominator]), capped if a cap is given, then its covariates.
+
+    These are the metric itself before exposure, and then ``figures`` of the profile.
+    """
     values = columns_of(metric, terms)
     if metric.key in caps:
         values = (f"LEAST({values[0]}, $cap_{position})", *values[1:])
     covariates = columns_of(metric, terms, Window(before=metric.covariate_days)) if metric.covariate_days else ()
     return Group(
         name=f"m{position}",
-        columns=values + covariates,
+        columns=values + covariates + (() if metric.kind is Kind.QUANTILE else covariate_columns(figures)),
         ripe_days=ripe_days(metric),
         cubes=metric.kind is Kind.MEAN,
     )

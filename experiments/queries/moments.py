@@ -34,10 +34,11 @@ def groups_of(
     *,
     caps: Mapping[str, int] | None = None,
     novelty: Sequence[str] = (),
+    figures: tuple[str, ...] = (),
 ) -> tuple[Group, ...]:
     """The groups of columns of all metrics, named by the metric's position."""
     caps = caps or {}
-    groups = [main_group(position, metric, terms, caps) for position, metric in enumerate(metrics)]
+    groups = [main_group(position, metric, terms, caps, figures) for position, metric in enumerate(metrics)]
     for position, metric in enumerate(metrics):
         groups += other_groups(position, metric, terms, caps=caps, novelty=novelty)
     return tuple(groups)
@@ -64,7 +65,7 @@ def moments_query(
         buckets: slice of the users.
     """
     terms = Terms()
-    groups = groups_of(metrics, terms, caps=caps, novelty=novelty)
+    groups = groups_of(metrics, terms, caps=caps, novelty=novelty, figures=scope.figures)
     timed = any(group.ripe_days is not None for group in groups)
     units = [column for group in groups for column in group.units()]
     sums = [sql for group in groups for sql in _sums(group)]

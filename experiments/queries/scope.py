@@ -20,7 +20,8 @@ class Scope:
     """``start`` is included, ``end`` is not; without an end all later events belong.
 
     ``seen_until`` is how far the log goes: a unit counts for a window only if the window had passed by then; None takes
-    the end. ``segments`` are properties of the exposure by which units are told apart.
+    the end. ``segments`` tell units apart: properties of the exposure, or "profile." and a segment of the profile;
+    ``figures`` are those of the profile by which metrics are adjusted.
     """
 
     experiment: str
@@ -30,6 +31,7 @@ class Scope:
     currency: str
     seen_until: datetime | None = None
     segments: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
 
     @property
     def unit_column(self) -> str:

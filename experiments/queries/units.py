@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from experiments.queries.profiles import NONE, column_name, segment_column
 from experiments.queries.query import Value
 from experiments.queries.scope import WHOLE, Scope
 from experiments.queries.terms import Terms
@@ -25,9 +26,10 @@ def unit_steps(scope: Scope, terms: Terms, columns: Sequence[str], *, buckets: t
     known = ", ".join(["exposures.id", "exposures.arm", "exposures.first_at", *terms.names("exposures")])
     after = " FILTER (WHERE timestamp >= first_at)" if before else ""
     segments = [f"s{i}" for i in range(len(scope.segments))]
+    twice = bool(segments or scope.figures)
     # A small number for each event name and each unit: comparing and grouping texts is what costs most here.
-    # With segments the exposures are read twice: both times the units must have the same numbers.
-    return f"""exposures AS {"MATERIALIZED " if segments else ""}(
+    # What is known of units is joined last: the exposures are read twice, and must both times have the same numbers.
+    return f"""exposures AS {"MATERIALIZED " if twice else ""}(
   SELECT
     {_lines(_exposure_columns(scope, terms))}
   FROM events
@@ -48,7 +50,7 @@ def unit_steps(scope: Scope, terms: Terms, columns: Sequence[str], *, buckets: t
   JOIN named ON named.unit = exposures.unit AND timestamp >= {terms.start("exposures")}
 ), sums AS (
   SELECT
-    {_lines(["id", "arm"] if segments else ["arm"])},
+    {_lines(["id", "arm"] if twice else ["arm"])},
     SUM(foreign_money){after} AS foreign_money,
     {_lines([*(["MIN(first_at) AS first_at"] if timed else []), *terms.sql()])}
   FROM events
@@ -56,7 +58,7 @@ def unit_steps(scope: Scope, terms: Terms, columns: Sequence[str], *, buckets: t
 ), units AS (
   SELECT
     {_lines(["arm", "foreign_money", *segments, *columns])}
-  FROM sums{f" JOIN (SELECT id, {', '.join(segments)} FROM exposures) AS known USING (id)" if segments else ""}
+  FROM sums{_known(scope)}
 )"""  # noqa: S608  (every value is a parameter; identifiers are ours)
 
 
@@ -69,7 +71,24 @@ def unit_values(scope: Scope, terms: Terms, *, buckets: tuple[int, int], timed: 
     if timed:
         values["seen_until"] = scope.watched_until
     values |= {f"event_{kind}": event for event, kind in terms.events.items()}
-    return values | {f"segment_{i}": f'$."{name}"' for i, name in enumerate(scope.segments)}
+    return values | {
+        f"segment_{i}": f'$."{name}"' for i, name in enumerate(scope.segments) if segment_column(name) is None
+    }
+
+
+def _known(scope: Scope) -> str:
+    """The join that tells what is known of each unit: its segments and the figures of its profile."""
+    columns = [f"s{i}" for i, name in enumerate(scope.segments) if segment_column(name) is None]
+    profile = [
+        f"COALESCE(profiles.{column}, '{NONE}') AS s{i}"
+        for i, column in enumerate(map(segment_column, scope.segments))
+        if column is not None
+    ]
+    profile += [f"profiles.{figure} AS {column_name(figure)}" for figure in scope.figures]
+    if not columns and not profile:
+        return ""
+    source = "exposures LEFT JOIN profiles ON profiles.user_id = exposures.unit" if profile else "exposures"
+    return f" JOIN (SELECT {', '.join(['id', *columns, *profile])} FROM {source}) AS known USING (id)"  # noqa: S608
 
 
 def _exposure_columns(scope: Scope, terms: Terms) -> list[str]:
@@ -81,8 +100,12 @@ def _exposure_columns(scope: Scope, terms: Terms) -> list[str]:
     ]
     # Of the first exposure, with or without the property: a segment must be known before the arm can change it. Of two
     # at the same moment the smaller text, whichever is read first.
-    values = [f"COALESCE(JSON_EXTRACT_STRING(properties, $segment_{i}), '')" for i in range(len(scope.segments))]
-    segments = (f"ARG_MIN({value}, ROW(timestamp, {value})) AS s{i}" for i, value in enumerate(values))
+    values = {
+        i: f"COALESCE(JSON_EXTRACT_STRING(properties, $segment_{i}), '')"
+        for i, name in enumerate(scope.segments)
+        if segment_column(name) is None
+    }
+    segments = (f"ARG_MIN({value}, ROW(timestamp, {value})) AS s{i}" for i, value in values.items())
     return [*columns, *terms.bounds("MIN(timestamp)"), *segments]
 
 

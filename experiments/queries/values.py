@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from experiments.contracts import Kind, MetricDefinition
 from experiments.queries.groups import columns_of, ripe_days
 from experiments.queries.query import Query
@@ -18,7 +20,7 @@ def values_query(
     A ratio's value is the unit's own, without a denominator it has none; or its ``numerator``, which is what a cap
     limits. Units in two arms, and units that had no time to respond, are left out.
     """
-    terms = Terms()
+    terms, scope = Terms(), replace(scope, figures=())  # nothing is adjusted here
     columns = columns_of(metric, terms)
     value = columns[0]
     if metric.kind is Kind.RATIO and not numerator:

@@ -22,7 +22,9 @@ from experiments.contracts import (
     Stopping,
     Unit,
 )
+from experiments.errors import InvalidInput
 from experiments.models import Analysis, Experiment, ExperimentMetric, State
+from experiments.queries.profiles import covariate_labels
 from experiments.queries.query import Warehouse
 from experiments.queries.scope import Scope
 from experiments.rendering import freeze
@@ -34,14 +36,21 @@ from experiments.services.evidence import Progress, Settings, gather, silent
 ROLE_ORDER = (Role.PRIMARY, Role.GUARDRAIL, Role.SECONDARY)
 
 
-def settings_of(experiment: Experiment) -> Settings:
-    """The settings under which an experiment that has started is analysed."""
+def settings_of(experiment: Experiment, *, profiles: str = "") -> Settings:
+    """The settings under which an experiment that has started is analysed.
+
+    Raises:
+        InvalidInput: it is analysed with profiles, and none are given.
+    """
+    if experiment.uses_profiles and not profiles:
+        raise InvalidInput("profiles", f"none given; {experiment.key} is analysed with profiles as of its start")
     start = experiment.require_started()
     chosen = sorted(experiment.metrics.all(), key=lambda row: ROLE_ORDER.index(Role(row.role)))
     definitions = tuple(
         _adjusted(definition, experiment.covariate_days)
         for definition in metric_definitions(row.metric_key for row in chosen)
     )
+    figures = tuple(experiment.profile_covariates)
     arms = tuple(
         PlannedArm(key=arm.key, weight=arm.weight, name=arm.name, strategy=arm.strategy, exploration=arm.exploration)
         for arm in experiment.arms.all()
@@ -51,7 +60,9 @@ def settings_of(experiment: Experiment) -> Settings:
         unit=Unit(experiment.unit),
         unit_note=experiment.unit_note,
         arms=arms,
-        metrics=tuple(_planned(definition, row) for definition, row in zip(definitions, chosen, strict=True)),
+        metrics=tuple(
+            _planned(definition, row, figures) for definition, row in zip(definitions, chosen, strict=True)
+        ),
         alpha=experiment.alpha,
         stopping=Stopping(experiment.stopping),
         planned_units=experiment.planned_units,
@@ -70,16 +81,25 @@ def settings_of(experiment: Experiment) -> Settings:
         end=experiment.stopped_at,
         currency=experiment.currency,
         segments=tuple(experiment.segments),
+        figures=figures,
     )
-    return Settings(plan=plan, scope=scope, metrics=definitions)
+    return Settings(plan=plan, scope=scope, metrics=definitions, profiles=profiles if experiment.uses_profiles else "")
 
 
-def analyze(experiment: Experiment, warehouse: Warehouse, *, source: Source, progress: Progress = silent) -> Analysis:
+def analyze(
+    experiment: Experiment,
+    warehouse: Warehouse,
+    *,
+    source: Source,
+    profiles: str = "",
+    progress: Progress = silent,
+) -> Analysis:
     """Compute and freeze the report of an experiment at the lake version that ``source`` names.
 
-    The same lake version, code version, settings and calibrations give the analysis that exists already.
+    The same lake version, code version, settings and calibrations give the analysis that exists already. ``profiles``
+    names the version that the warehouse's ``profiles`` relation holds, for experiments that are analysed with profiles.
     """
-    settings = settings_of(experiment)
+    settings = settings_of(experiment, profiles=profiles)
     calibrations = latest_calibrations(settings.metrics, unit=settings.scope.unit)
     frozen = TypeAdapter(Settings).dump_python(settings, mode="json")
     inputs = {"settings": frozen, "calibrations": {key: repr(one) for key, one in sorted(calibrations.items())}}
@@ -117,7 +137,7 @@ def _adjusted(definition: MetricDefinition, covariate_days: int | None) -> Metri
     return replace(definition, covariate_days=covariate_days)
 
 
-def _planned(definition: MetricDefinition, row: ExperimentMetric) -> PlannedMetric:
+def _planned(definition: MetricDefinition, row: ExperimentMetric, figures: tuple[str, ...]) -> PlannedMetric:
     return PlannedMetric(
         key=definition.key,
         name=definition.name,
@@ -126,7 +146,7 @@ def _planned(definition: MetricDefinition, row: ExperimentMetric) -> PlannedMetr
         direction=definition.direction,
         scale=definition.scale,
         margin=row.margin,
-        covariates=covariate_names(definition),
+        covariates=covariate_names(definition) + (() if definition.kind is Kind.QUANTILE else covariate_labels(figures)),
         winsor=definition.winsor,
         quantile=definition.quantile,
         description=definition.description,

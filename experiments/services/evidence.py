@@ -41,11 +41,15 @@ def silent(_done: int, _total: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All that a result depends on beside the data, the code and the calibrations."""
+    """All that a result depends on beside the data, the code and the calibrations.
+
+    ``profiles`` names the version of the warehouse's ``profiles`` relation, "" where none is read.
+    """
 
     plan: Plan
     scope: Scope
     metrics: tuple[MetricDefinition, ...]
+    profiles: str = ""
 
 
 def gather(
@@ -108,7 +112,10 @@ class _Reader:
         primary = primary_metric(settings.plan)
         novelty = [primary.key] if primary and primary.kind is not Kind.QUANTILE else []
         self.groups = {
-            group.name: group for group in groups_of(settings.metrics, Terms(), caps=self.caps, novelty=novelty)
+            group.name: group
+            for group in groups_of(
+                settings.metrics, Terms(), caps=self.caps, novelty=novelty, figures=self.scope.figures
+            )
         }
         self.totals = totals_of(
             self.scope,

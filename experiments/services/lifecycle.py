@@ -15,9 +15,11 @@ from experiments.contracts import Action, PlannedArm, Role, Scale, Stopping, Uni
 from experiments.errors import IllegalTransition, InvalidInput
 from experiments.models import Arm, Experiment, ExperimentMetric, State
 from experiments.models.experiment import UNSETTLED_ACTIONS, Outcome
+from experiments.queries.profiles import FIGURES, PREFIX, SEGMENTS, segment_column
 from experiments.selectors import find_experiment, metric_definitions
 
 MOST_COVARIATE_DAYS = 365
+MOST_PROFILE_COVARIATES = 8  # two columns each, and the sums grow with their square
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +27,10 @@ class Draft:
     """An experiment as somebody sets it up. The first arm is the control; at most one metric is primary.
 
     ``stopping``, the rule (``if_unsettled``, ``strict_guardrails``), ``margins`` of guardrails, ``covariate_days``
-    (adjust every metric by itself over that many days before exposure), ``prior_sd`` and ``segments`` (properties of
-    the exposure) are the analysis that is registered before the start. Without a planned number of units an experiment
-    is open-ended.
+    (adjust every metric by itself over that many days before exposure), ``prior_sd``, ``segments`` (properties of the
+    exposure, or ``profile.`` and a segment of the users' profiles) and ``profile_covariates`` (adjust every metric by
+    these figures of the profiles) are the analysis that is registered before the start. Profiles are those as of the
+    start. Without a planned number of units an experiment is open-ended.
     """
 
     key: str
@@ -49,6 +52,7 @@ class Draft:
     covariate_days: int | None = None
     prior_sd: float | None = None
     segments: tuple[str, ...] = ()
+    profile_covariates: tuple[str, ...] = ()
     simulated: bool = False
     truth: dict[str, float] = field(default_factory=dict)
 
@@ -73,6 +77,7 @@ def create(draft: Draft, *, created_by: str = "") -> Experiment:
         covariate_days=draft.covariate_days,
         prior_sd=draft.prior_sd,
         segments=list(draft.segments),
+        profile_covariates=list(draft.profile_covariates),
         simulated=draft.simulated,
         truth=draft.truth,
         created_by=created_by,
@@ -181,6 +186,24 @@ def _check_plan(draft: Draft) -> None:
     for name in draft.segments:
         if not name.strip() or '"' in name:
             raise InvalidInput("segments", f"{name!r} must be the name of a property, without quotation marks")
+    _check_profiles(draft)
+
+
+def _check_profiles(draft: Draft) -> None:
+    for name in draft.segments:
+        if name.startswith(PREFIX) and segment_column(name) is None:
+            known = ", ".join(f"{PREFIX}{one}" for one in SEGMENTS)
+            raise InvalidInput("segments", f"{name!r} must be one of {known}")
+    _check_unique("profile_covariates", draft.profile_covariates)
+    for name in draft.profile_covariates:
+        if name not in FIGURES:
+            raise InvalidInput("profile_covariates", f"{name!r} must be one of {', '.join(FIGURES)}")
+    if len(draft.profile_covariates) > MOST_PROFILE_COVARIATES:
+        count = len(draft.profile_covariates)
+        raise InvalidInput("profile_covariates", f"{count} given, must be at most {MOST_PROFILE_COVARIATES}")
+    asked = draft.profile_covariates or any(name.startswith(PREFIX) for name in draft.segments)
+    if asked and draft.unit is not Unit.USER:
+        raise InvalidInput("unit", f"{draft.unit.value} has no profile; profiles are of users")
 
 
 def _check_unique(name: str, keys: Sequence[str]) -> None:

@@ -40,6 +40,7 @@ app.conf.update(
         "refresh running experiments": {"task": "winnow.jobs.refresh", "schedule": 15 * 60.0},
         # asked for every hour, done every week: the scheduler keeps no state, and may have been off for a while
         "check the statistics": {"task": "winnow.jobs.calibrate", "schedule": 3600.0},
+        "renew profiles": {"task": "winnow.jobs.profile", "schedule": 60.0},
     },
 )
 app.autodiscover_tasks(["winnow.jobs"])

@@ -79,12 +79,16 @@ DATABASES = {
     "default": dj_database_url.parse(environment.text("WINNOW_DATABASE_URL", f"sqlite:///{HOME}/winnow.sqlite3"))
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # The last connection to close folds the log into the database, which would happen after nearly every request.
+    DATABASES["default"]["CONN_MAX_AGE"] = None
     # An acknowledged event must survive a power cut (synchronous=FULL); writers queue instead of failing (IMMEDIATE).
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
+else:
+    DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
@@ -138,3 +142,6 @@ BROKER_URL = environment.text("WINNOW_BROKER_URL", f"redis+socket://{BROKER_SOCK
 
 ENGINE_MEMORY = environment.text("WINNOW_ENGINE_MEMORY", "2GB")
 ENGINE_THREADS = environment.number("WINNOW_ENGINE_THREADS", 2)
+
+# How long a strategy may take for one user before others' favourites are shown instead.
+SERVING_BUDGET_MS = environment.number("WINNOW_SERVING_BUDGET_MS", 100)

@@ -2,95 +2,47 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
 from importlib.metadata import version
-from pathlib import Path
 
 import click
-from django.conf import settings
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from recommenders import registry
 from recommenders.base import config_to
-from recommenders.contracts import Budget, Interactions
-from recommenders.data.complete_journey import fetch, load_complete_journey
-from recommenders.data.sequences import load_sequences
-from recommenders.data.tables import EventColumns, ItemColumns, load_tables
+from recommenders.contracts import BUDGET, Budget
 from recommenders.errors import MissingExtra, RecommendersError
-from recommenders.models import Family, StrategyVersion
+from recommenders.models import Strategy
 from recommenders.offline.evaluation import evaluate as evaluate_offline
 from recommenders.offline.rendering import to_json_text, to_markdown, to_text
-from recommenders.services import register_version
-from recommenders.training import train as train_version
+from recommenders.services import artefact_root, make_current, record_evaluation
+from recommenders.training import new_strategy
+from winnow.catalog.interactions import NAMED, Source, read
+from winnow.data_options import data_options
+from winnow.jobs.training import check_budget, check_seed, pinned, request_training
+from winnow.jobs.training_process import Order, Trained, train_apart
 
-COMPLETE_JOURNEY = "complete-journey"
 COLUMNS = (TextColumn("{task.description:44}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-
-Command = Callable[..., None]
-
-
-def data_options(command: Command) -> Command:
-    """The options that say what to learn from; the command gets ``data``, the interactions."""
-
-    @click.option("--data", "source", required=True, metavar="FILE", help="Events, or complete-journey to download it.")
-    @click.option("--user", default="user_id", metavar="COLUMN", show_default=True)
-    @click.option("--item", default="item_id", metavar="COLUMN", show_default=True)
-    @click.option("--time", "moment", metavar="COLUMN", help="Seconds, or dates; without it rows are in order.")
-    @click.option("--kind", metavar="COLUMN", help="view, click, favourite, purchase or rating.")
-    @click.option("--value", metavar="COLUMN", help="A quantity, or with --rated a rating.")
-    @click.option("--rated", is_flag=True, help="Values are ratings.")
-    @click.option("--items", type=click.Path(path_type=Path), metavar="FILE", help="The items and their features.")
-    @click.option("--text", multiple=True, metavar="COLUMN", help="Of the items: titles, descriptions.")
-    @click.option("--category", metavar="COLUMN", help="Of the items.")
-    @click.option("--price", metavar="COLUMN", help="Of the items.")
-    @click.option("--tags", metavar="COLUMN", help="Of the items, separated by |.")
-    @wraps(command)
-    def with_data(
-        source: str,
-        user: str,
-        item: str,
-        moment: str | None,
-        kind: str | None,
-        value: str | None,
-        rated: bool,
-        items: Path | None,
-        text: tuple[str, ...],
-        category: str | None,
-        price: str | None,
-        tags: str | None,
-        **others: object,
-    ) -> None:
-        columns = EventColumns(user=user, item=item, time=moment, kind=kind, value=value, rated=rated)
-        features = ItemColumns(item=item, texts=text, category=category, price=price, tags=tags)
-        try:
-            command(data=_load(source, columns, items, features), **others)
-        except RecommendersError as error:
-            raise click.ClickException(str(error)) from None
-
-    return with_data
+GIGABYTE = 1_000_000_000
+MOST_SECONDS = 7 * 24 * 3600.0  # of a training that somebody waits for
 
 
-def _load(source: str, columns: EventColumns, items: Path | None, features: ItemColumns) -> Interactions:
-    if source == COMPLETE_JOURNEY:
-        folder = settings.HOME / "data"
-        fetch(folder)
-        return load_complete_journey(folder)
-    path = Path(source)
-    if path.name.removesuffix(".gz").endswith(".txt"):
-        return load_sequences(path)
-    return load_tables(path, columns, items=items, item_columns=features)
+@click.group(invoke_without_command=True)
+@click.pass_context
+def strategies(ctx: click.Context) -> None:
+    """List every strategy that is installed, with its configuration and its trained versions.
 
-
-@click.command()
-def strategies() -> None:
-    """List every strategy that is installed, with its configuration and its trained versions."""
-    trained: dict[str, list[str]] = {}
-    for row in StrategyVersion.objects.select_related("strategy").order_by("id"):
-        trained.setdefault(row.strategy.key, []).append(row.version)
+    \b
+    winnow strategies
+    winnow strategies use item-knn d96ea190006c
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    trained = {row.key: row for row in Strategy.objects.select_related("current").prefetch_related("versions")}
     for key in registry.places():
         try:
             kind = registry.strategy_class(key)
@@ -101,46 +53,76 @@ def strategies() -> None:
         for name, value in config_to(kind.Config()).items():
             click.echo(f"    {name} = {json.dumps(value)}")
         if key in trained:
-            click.echo(f"    versions: {', '.join(trained[key])}")
+            click.echo(f"    versions: {_versions(trained[key])}")
+
+
+@strategies.command("use")
+@click.argument("key")
+@click.argument("version")
+def use_version(key: str, version: str) -> None:
+    """Let VERSION of the strategy KEY serve where none is named: a newer one, or an older one to go back.
+
+    Its files are checked first.
+    """
+    try:
+        click.echo(f"{make_current(key, version)} is the current version")
+    except RecommendersError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @click.command()
 @click.argument("key")
 @click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help="Of the configuration; JSON values.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--seconds", default=300.0, show_default=True, help="Of training, at most.")
-@click.option("--threads", default=1, show_default=True)
+@click.option("--seconds", default=BUDGET.seconds, show_default=True, help="Of training, at most.")
+@click.option("--memory", default=BUDGET.memory / GIGABYTE, show_default=True, help="In GB, beside the data.")
+@click.option("--threads", default=BUDGET.threads, show_default=True)
+@click.option("--current", is_flag=True, help="Let the new version serve at once; the first one always does.")
+@click.option("--background", is_flag=True, help="Leave it to a worker.")
 @data_options
-def train(key: str, assignments: tuple[str, ...], seed: int, seconds: float, threads: int, data: Interactions) -> None:
+def train(
+    key: str,
+    assignments: tuple[str, ...],
+    seed: int,
+    seconds: float,
+    memory: float,
+    threads: int,
+    current: bool,
+    background: bool,
+    source: Source,
+) -> None:
     """Train the strategy KEY and store it as a version that never changes.
+
+    A training that is interrupted goes on where it was when the same command is given again.
 
     \b
     winnow train item-knn --data sequences.txt.gz
+    winnow train sequence --data lake --background
     winnow train ease --data events.parquet --user customer --item product --time at --set regularisation=200
     """
-    with _bar(key) as progress:
-        name, manifest = train_version(
+    config = dict(map(_assignment, assignments))
+    budget = Budget(seconds=seconds, memory=int(memory * GIGABYTE), threads=threads)
+    if background:
+        if source.name not in NAMED:
+            raise click.ClickException(f"--background: a worker reads {' or '.join(NAMED)}, not {source.name!r}")
+        job = request_training(
             key,
-            data,
-            settings.HOME / "artefacts",
-            config=dict(map(_assignment, assignments)),
+            data=source.name,
+            config=config,
             seed=seed,
-            budget=Budget(seconds=seconds, threads=threads),
-            progress=progress,
-            code_version=version("winnow-platform"),
+            budget=budget,
+            requested_by=_who(),
+            current=current,
         )
-    kind = registry.strategy_class(key)
-    register_version(
-        key=key,
-        version=name,
-        name=kind.name,
-        family=Family(kind.family),
-        description=kind.description,
-        origin=f"trained on data {manifest.data[:12]} with seed {seed}",
-    )
-    click.echo(f"{key}@{name}: {settings.HOME / 'artefacts' / key / name}")
-    for field, value in manifest.report.items():
-        click.echo(f"    {field}: {value}")
+        click.echo(f"job {job.pk}: a worker trains {key}")
+        return
+    new_strategy(key, config)
+    check_seed(seed)
+    check_budget(budget, most_seconds=MOST_SECONDS)
+    order = Order(key=key, source=pinned(source), config=config, seed=seed, budget=budget)
+    with _bar(key) as progress:
+        trained = train_apart(order, progress, created_by=_who(), current=current)
+    _report(key, trained)
 
 
 @click.command()
@@ -151,11 +133,20 @@ def train(key: str, assignments: tuple[str, ...], seed: int, seconds: float, thr
 @click.option("--k", default=10, show_default=True, help="Length of the lists.")
 @click.option("--new-only", is_flag=True, help="Items that a user had are neither recommended nor to be found.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--seconds", default=300.0, show_default=True, help="Of each training, at most.")
+@click.option("--seconds", default=BUDGET.seconds, show_default=True, help="Of each training, at most.")
 @click.option("--format", "form", type=click.Choice(["text", "md", "json"]), default="text", show_default=True)
+@click.option("--store/--no-store", default=True, show_default=True, help="Keep it, so that the pages show it.")
 @data_options
 def evaluate(
-    keys: tuple[str, ...], split: str, k: int, new_only: bool, seed: int, seconds: float, form: str, data: Interactions
+    keys: tuple[str, ...],
+    split: str,
+    k: int,
+    new_only: bool,
+    seed: int,
+    seconds: float,
+    form: str,
+    store: bool,
+    source: Source,
 ) -> None:
     """Judge the strategies KEYS offline, beside popularity, the user's own favourites and item-to-item neighbours.
 
@@ -165,7 +156,7 @@ def evaluate(
     with _bar("evaluate") as progress:
         report = evaluate_offline(
             keys,
-            data,
+            read(pinned(source)).data,
             split=split,
             k=k,
             new_only=new_only,
@@ -173,7 +164,36 @@ def evaluate(
             budget=Budget(seconds=seconds),
             progress=progress,
         )
+    if store:
+        record_evaluation(
+            report,
+            data=source.name,
+            keys=keys,
+            created_by=_who(),
+            code_version=version("winnow-platform"),
+        )
     click.echo({"text": to_text, "md": to_markdown, "json": to_json_text}[form](report).rstrip("\n"))
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return ""
+
+
+def _versions(strategy: Strategy) -> str:
+    rows = sorted(strategy.versions.all(), key=lambda row: row.pk)
+    return ", ".join(f"{row.version} (current)" if row == strategy.current else row.version for row in rows)
+
+
+def _report(key: str, trained: Trained) -> None:
+    current = (
+        "the current version" if trained.current else f"winnow strategies use {key} {trained.version} makes it serve"
+    )
+    click.echo(f"{key}@{trained.version}: {artefact_root() / key / trained.version} ({current})")
+    for field, value in trained.manifest.report.items():
+        click.echo(f"    {field}: {value}")
 
 
 def _assignment(text: str) -> tuple[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from django.db import NotSupportedError, OperationalError
 
 from winnow import broker, processes, translations
 from winnow.processes import CannotRun
+from winnow.serving.counters import forget_dead_processes
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104  (only compared)
 START_SECONDS = 60.0
 QUICK_DEATH = 10.0  # seconds; a child that lives shorter did not really start
 MOST_QUICK_DEATHS = 5
+POLITELY = ("nice", "-n", "10") if shutil.which("nice") else ()
 
 
 @dataclass(slots=True)
@@ -130,21 +133,23 @@ class Stack:
 
 
 def web_command(host: str, port: int) -> list[str]:
-    """gunicorn with threads."""
+    """gunicorn with threads. One process: its requests share their commits, and nobody waits for SQLite's lock."""
     bind = f"{host}:{port}"
-    options = ["--worker-class=gthread", "--workers=1", "--threads=8", "--graceful-timeout=5", "--no-control-socket"]
+    options = ["--worker-class=gthread", "--workers=1", "--threads=16", "--graceful-timeout=5", "--no-control-socket"]
+    options += ["--keep-alive=75"]  # longer than clients keep a connection, so that none is closed under a request
     return [sys.executable, "-m", "gunicorn", "winnow.wsgi:application", "--bind", bind, *options]
 
 
 def celery_command(*words: str) -> list[str]:
-    """A Celery process of this application."""
-    return [sys.executable, "-m", "celery", "-A", "winnow", *words, "--loglevel=WARNING"]
+    """A Celery process of this application. It gives way to the web server, where somebody waits."""
+    return [*POLITELY, sys.executable, "-m", "celery", "-A", "winnow", *words, "--loglevel=WARNING"]
 
 
 def prepare() -> None:
     """Bring database and translations up to date, and look for what is wrong. Raises CannotRun."""
     settings.HOME.joinpath("engine").mkdir(exist_ok=True)
     translations.compile_catalogues()
+    forget_dead_processes()
     _check()
     try:
         call_command("migrate", verbosity=0, skip_checks=True)

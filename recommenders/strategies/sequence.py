@@ -43,7 +43,7 @@ class Sequence(Strategy[SequenceConfig]):
                 f"training 'sequence' needs PyTorch ({error}): pip install 'winnow-platform[deep]'"
             ) from None
         check(data, self.config, budget)
-        trained = train(data, self.config, seed=seed, budget=budget, progress=progress)
+        trained = train(data, self.config, seed=seed, budget=budget, progress=progress, checkpoint=self.checkpoint)
         self._take(trained.arrays)
         return report_of(data, started, **trained.notes)
 

@@ -33,8 +33,16 @@ class Clock:
 
     def used(self) -> float:
         """The share of the budget that is gone."""
-        computed, passed = time.thread_time() - self.computed, time.monotonic() - self.passed
+        computed, passed = self.spent()
         return max(computed, passed / BUSY) / self.seconds
+
+    def spent(self) -> tuple[float, float]:
+        """Seconds of computing and of waiting until now."""
+        return time.thread_time() - self.computed, time.monotonic() - self.passed
+
+    def go_on(self, computed: float, passed: float) -> None:
+        """So much was spent already."""
+        self.computed, self.passed = time.thread_time() - computed, time.monotonic() - passed
 
 
 class Course:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recommenders.checkpoints import Checkpoint
 from recommenders.contracts import Budget, Codes, Floats, Interactions, Kind, Progress
 from recommenders.errors import Unfit
 from recommenders.strategies.sequence_config import SequenceConfig
 from recommenders.strategies.sequence_course import Best, Clock, Course, Negatives, affordable, newcomers_bonus
 from recommenders.strategies.sequence_items import FEATURES, start_vectors, unit
 from recommenders.strategies.sequence_model import WEIGHT, model_of
-from recommenders.strategies.sequence_windows import Examples, batches, hold_out
+from recommenders.strategies.sequence_place import Passes, Running, go_on_from, place_of
+from recommenders.strategies.sequence_windows import Examples, hold_out
 
 TASKS: Mapping[str, tuple[Kind, ...]] = {
     "click": (Kind.VIEW, Kind.CLICK, Kind.FAVOURITE),
@@ -38,8 +40,18 @@ class Trained:
     notes: Mapping[str, str | int | float]
 
 
-def train(data: Interactions, config: SequenceConfig, *, seed: int, budget: Budget, progress: Progress) -> Trained:
+def train(
+    data: Interactions,
+    config: SequenceConfig,
+    *,
+    seed: int,
+    budget: Budget,
+    progress: Progress,
+    checkpoint: Checkpoint | None = None,
+) -> Trained:
     """Train within the budget and keep what was best on the held out. Torch's own state is left as it was.
+
+    What was interrupted goes on from its checkpoint and ends with the same arrays as if it had not been.
 
     Raises:
         Unfit: the loss stops being a number.
@@ -49,13 +61,18 @@ def train(data: Interactions, config: SequenceConfig, *, seed: int, budget: Budg
         with torch.random.fork_rng(devices=[]):
             torch.set_num_threads(budget.threads)
             torch.manual_seed(seed)
-            return _train(data, config, np.random.default_rng(seed), budget, progress)
+            return _train(data, config, np.random.default_rng(seed), budget, progress, checkpoint)
     finally:
         torch.set_num_threads(threads)
 
 
 def _train(
-    whole: Interactions, config: SequenceConfig, rng: np.random.Generator, budget: Budget, progress: Progress
+    whole: Interactions,
+    config: SequenceConfig,
+    rng: np.random.Generator,
+    budget: Budget,
+    progress: Progress,
+    checkpoint: Checkpoint | None,
 ) -> Trained:
     clock = Clock(budget)
     progress(0.0, "vectors of the items")
@@ -64,9 +81,14 @@ def _train(
     network = Network(config, data, start, content_vectors(data, start, config, rng))
     negatives, best = Negatives(data, config.negatives, rng), Best(held_out)
     course = Course(planned_steps(data, network, budget), config.learning_rate, clock.used())
-    optimisers = network.optimisers()
-    for batch in _endless(data, config, rng):
-        loss = _step(network, optimisers, batch, negatives, course.rate())
+    optimisers, passes = network.optimisers(), Passes(data, config, rng)
+    running = Running(model=network.parts, optimisers=optimisers, passes=passes, course=course, clock=clock, best=best)
+    place = checkpoint.read() if checkpoint else None
+    if place is not None:
+        go_on_from(running, place)
+    begun = course.done
+    while True:
+        loss = _step(network, optimisers, passes.next(), negatives, course.rate())
         if not math.isfinite(loss):
             raise Unfit(f"the loss stopped being a number at step {course.done}: use a smaller learning_rate")
         course.advance(clock.used())
@@ -77,16 +99,14 @@ def _train(
             progress(course.done / max(course.total, 1), f"step {course.done} of {course.total}, loss {loss:.3f}")
         if course.over():
             break
+        if checkpoint and checkpoint.due():
+            checkpoint.write(place_of(running))
     unseen = (network.described() & ~network.seen.numpy())[:-1]
     bonus = newcomers_bonus(model_of(best.arrays, config), data, unseen, config.newcomers, rng)
     progress(1.0, "trained")
     arrays = {**best.arrays, "bonus": best.arrays["bonus"] + np.where(unseen, bonus, 0).astype(np.float32)}
-    return Trained(arrays=arrays, notes=_notes(network, course, best, loss, data, config))
-
-
-def _endless(data: Interactions, config: SequenceConfig, rng: np.random.Generator) -> Iterator[Examples]:
-    while True:
-        yield from batches(data, config.history, config.batch, rng)
+    notes = _notes(network, course, best, loss, data, config)
+    return Trained(arrays=arrays, notes=notes | {"continued_from_step": begun} if begun else notes)
 
 
 def _step(

@@ -20,6 +20,7 @@ from experiments.stats.planning import Design
 from winnow.accounts.access import public, requires
 from winnow.accounts.roles import Permission
 from winnow.api.authentication import READ, RUN
+from winnow.api.recommendations import router as recommendations
 from winnow.events.warehouse import LakeWarehouse
 from winnow.jobs.evaluation import request_evaluation
 from winnow.jobs.models import Job
@@ -33,6 +34,9 @@ api = NinjaAPI(
     auth=READ,
     docs_decorator=csp_update({"img-src": ["data:"]}),  # the icons of Swagger UI
 )
+
+
+api.add_router("", recommendations)
 
 
 class ExperimentRow(Schema):

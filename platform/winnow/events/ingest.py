@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
 from django.utils import timezone
 
+from winnow.events.commits import commit
 from winnow.events.models import InboxBody
 from winnow.events.schema import BadEvent, parse_event
 
@@ -50,6 +50,5 @@ def ingest(raw_events: Iterable[object], *, received_at: datetime | None = None)
                 )
             )
     if lines:
-        with transaction.atomic(durable=True):  # inside another transaction "committed" would be untrue, and is refused
-            InboxBody.objects.create(received_at=received_at, events=b"".join(lines), count=len(lines))
+        commit(InboxBody(received_at=received_at, events=b"".join(lines), count=len(lines)))
     return Receipt(accepted=len(lines), rejections=tuple(rejections))

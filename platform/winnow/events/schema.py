@@ -10,8 +10,12 @@ from zlib import crc32
 
 import orjson
 
+from winnow.events.envelope import as_track, kept_context
+from winnow.events.errors import BadEvent as BadEvent  # whoever parses needs it
+
 BUCKETS = 64
 LONGEST_EVENT = 32_768  # bytes of JSON
+LONGEST_LIST = 262_144  # the same of a list of 500 items with a propensity each
 LARGEST_VALUE = 2**53  # above it a JSON number may lose digits on the way
 FUTURE = timedelta(hours=1)  # clocks differ
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -26,13 +30,14 @@ class EventKind:
     name: str
     needs: tuple[str, ...] = ()
     money: bool = False  # ``value`` is in minor units of ``currency``
+    longest: int = LONGEST_EVENT  # bytes of JSON of its properties
 
 
 KINDS: dict[str, EventKind] = {
     kind.name: kind
     for kind in (
         EventKind(name="Experiment Viewed", needs=("experiment", "arm")),
-        EventKind(name="Recommendation Served", needs=("ranking_id",)),
+        EventKind(name="Recommendation Served", needs=("ranking_id",), longest=LONGEST_LIST),
         EventKind(name="Promotion Viewed"),
         EventKind(name="Promotion Clicked"),
         EventKind(name="Promotion Joined"),
@@ -44,17 +49,13 @@ KINDS: dict[str, EventKind] = {
         EventKind(name="Order Completed", needs=("value", "currency"), money=True),
         EventKind(name="Order Refunded", needs=("value", "currency"), money=True),
         EventKind(name="Survey Answered", needs=("value",)),
+        EventKind(name="Page Viewed"),
+        EventKind(name="Screen Viewed"),
+        EventKind(name="Identified"),
+        EventKind(name="Aliased", needs=("previous_id",)),
+        EventKind(name="Grouped", needs=("group_id",)),
     )
 }
-
-
-class BadEvent(ValueError):
-    """An event breaks a rule. ``field`` names where, "" for the event as a whole; ``rule`` says which."""
-
-    def __init__(self, field: str, rule: str) -> None:
-        super().__init__(f"{field}: {rule}")
-        self.field = field
-        self.rule = rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ def parse_event(raw: object, *, received_at: datetime) -> Event:
     if not isinstance(raw, Mapping):
         raise BadEvent("event", f"{_short(raw)} must be a JSON object")
     if raw.get("type", "track") != "track":
-        raise BadEvent("type", f"{_short(raw['type'])} must be track")
+        raw = as_track(raw)
     name = _text(raw, "event", longest=200)
     properties = raw.get("properties") or {}
     if name is None:
@@ -125,7 +126,7 @@ def parse_event(raw: object, *, received_at: datetime) -> Event:
         bucket=bucket_of(who),
         position=_whole(properties, "position", least=0, most=1_000_000),
         value=_value(properties, kind),
-        properties=_rest(properties),
+        properties=_rest(properties, raw.get("context"), kind.longest),
         **_texts(properties),
     )
 
@@ -192,14 +193,17 @@ def _moment(raw: object, received_at: datetime) -> datetime:
     return moment
 
 
-def _rest(properties: Mapping[str, object]) -> str:
+def _rest(properties: Mapping[str, object], context: object, longest: int) -> str:
+    rest = {name: value for name, value in properties.items() if name not in OWN_COLUMN}
+    if context and (kept := kept_context(context)):
+        rest.setdefault("context", kept)
     try:
-        rest = orjson.dumps({name: value for name, value in properties.items() if name not in OWN_COLUMN})
+        packed = orjson.dumps(rest)
     except TypeError as error:
         raise BadEvent("properties", f"must be JSON: {error}") from None
-    if len(rest) > LONGEST_EVENT:
-        raise BadEvent("properties", f"are {len(rest)} bytes of JSON, must be at most {LONGEST_EVENT}")
-    return rest.decode()
+    if len(packed) > longest:
+        raise BadEvent("properties", f"are {len(packed)} bytes of JSON, must be at most {longest}")
+    return packed.decode()
 
 
 def _microseconds(moment: datetime) -> int:

@@ -37,6 +37,15 @@ class LakeWarehouse:
         self._connection = connect()
         self._connection.execute(f"CREATE VIEW events AS {_relation(files)}")
 
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The engine itself, for work that makes tables of its own beside ``events``."""
+        return self._connection
+
+    def define(self, name: str, relation: str) -> None:
+        """Put another relation, a SELECT, beside ``events``."""
+        self._connection.execute(f"CREATE OR REPLACE VIEW {name} AS {relation}")
+
     def query(self, sql: str, parameters: Mapping[str, Value]) -> list[dict[str, object]]:
         """The rows of the answer."""
         cursor = self._connection.execute(sql, dict(parameters))

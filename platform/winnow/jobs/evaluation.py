@@ -9,6 +9,7 @@ from experiments.contracts import Stopping
 from experiments.models import Experiment
 from experiments.selectors import find_experiment
 from experiments.services.analysis import analyze, now_source
+from winnow.catalog.covariates import provide_profiles
 from winnow.events.compaction import compact
 from winnow.events.models import InboxBody
 from winnow.events.warehouse import LakeWarehouse
@@ -53,6 +54,7 @@ def evaluate(job: Job) -> None:
     job.report_progress(0, 1, step="compact")
     compact_soon()
     warehouse = LakeWarehouse()
+    profiles = provide_profiles(warehouse, experiment)
     analyze(
         experiment,
         warehouse,
@@ -62,6 +64,7 @@ def evaluate(job: Job) -> None:
             code_version=version("winnow-platform"),
             rows=warehouse.row_count(),
         ),
+        profiles=profiles,
         progress=lambda done, total: job.report_progress(done + 1, total + 1, step="read"),
     )
 

@@ -10,12 +10,21 @@ from experiments.selectors import running_experiments
 from winnow.events.compaction import compact as compact_inbox
 from winnow.jobs import runner
 from winnow.jobs.calibration import calibrate, calibration_is_due, request_calibration
+from winnow.jobs.comparison import compare
 from winnow.jobs.evaluation import evaluate, is_answered, needs_refresh, request_evaluation
 from winnow.jobs.models import Job, Kind
+from winnow.jobs.profiles import profile, profiles_are_due, request_profiles
+from winnow.jobs.training import train
 
 logger = logging.getLogger(__name__)
 
-WORK = {Kind.EVALUATE: evaluate, Kind.CALIBRATE: calibrate}
+WORK = {
+    Kind.EVALUATE: evaluate,
+    Kind.CALIBRATE: calibrate,
+    Kind.TRAIN: train,
+    Kind.PROFILE: profile,
+    Kind.COMPARE: compare,
+}
 
 
 @shared_task(name="winnow.jobs.run")
@@ -56,3 +65,10 @@ def recalibrate() -> None:
     """Check the statistics on recent units, once a week."""
     if calibration_is_due():
         request_calibration(requested_by="schedule")
+
+
+@shared_task(name="winnow.jobs.profile")
+def renew_profiles() -> None:
+    """Compute the profiles of users and items where there are new events."""
+    if profiles_are_due():
+        request_profiles(requested_by="schedule")

@@ -58,7 +58,7 @@ def axis_for(intervals: Iterable[Interval]) -> Axis:
     longest = max(extents, default=0.0)
     if not longest:
         return Axis(limit=0.1)
-    return Axis(limit=_nice(min(longest, MOST_MEDIANS * median(extents)) or longest))
+    return Axis(limit=nice(min(longest, MOST_MEDIANS * median(extents)) or longest))
 
 
 def draw(effect: float, low: float, high: float, axis: Axis) -> Bar | None:
@@ -74,10 +74,10 @@ def draw(effect: float, low: float, high: float, axis: Axis) -> Bar | None:
     )
 
 
-def _nice(value: float) -> float:
+def nice(value: float) -> float:
     """The smallest round number that is not below the value.
 
-    >>> [_nice(value) for value in (0.071, 0.2, 3.2)]
+    >>> [nice(value) for value in (0.071, 0.2, 3.2)]
     [0.08, 0.2, 4.0]
     """
     magnitude = 10.0 ** math.floor(math.log10(value))

@@ -9,25 +9,11 @@ from recommenders.base import NoConfig, Strategy
 from recommenders.contracts import Batch, Floats
 from recommenders.errors import InvalidData
 from recommenders.offline import runs
-from recommenders.offline.runs import best, run
+from recommenders.offline.runs import run
 from recommenders.offline.slices import slices_of
 from recommenders.offline.splits import leave_last_out
-from recommenders.ranking import top_k
 from recommenders.strategies.baselines import PopularityConfig, UserFrequency
 from recommenders.testing import tastes
-
-
-@pytest.mark.parametrize("levels", [2, 30, 10**6])
-@pytest.mark.parametrize("width", [900, 4_096, 5_003])
-def test_the_fast_way_gives_the_lists_of_the_plain_one_ties_gaps_and_all(levels: int, width: int) -> None:
-    rng = np.random.default_rng(levels + width)
-    scores = rng.integers(0, levels, (25, width)).astype(np.float32)
-    scores[rng.random(scores.shape) < 0.2] = -np.inf
-    scores[rng.random(scores.shape) < 0.1] = np.nan
-    scores[0] = -np.inf
-    scores[1, 7:] = -np.inf
-    for k in (1, 3, 10):
-        np.testing.assert_array_equal(best(scores, k), top_k(scores, k).items)
 
 
 def test_the_figures_are_those_of_a_loop_over_users_whatever_the_size_of_a_batch(

@@ -2,17 +2,77 @@
 
 from __future__ import annotations
 
+import sys
+
+import numpy as np
 import pytest
 
-from recommenders.contracts import Interactions, Items
+from recommenders.contracts import Budget, Interactions, Items
 from recommenders.errors import InvalidConfig, Unfit
-from recommenders.strategies.hybrid import Hybrid, HybridConfig, _simplex
+from recommenders.strategies import hybrid
+from recommenders.strategies.baselines import Random
+from recommenders.strategies.hybrid import BOTH, WITHOUT_TORCH, Hybrid, HybridConfig, _simplex
 from recommenders.testing import StrategyContract, tastes
 
 
 class TestHybrid(StrategyContract):
     strategy = Hybrid
-    config = HybridConfig(steps=4, new_only=False)
+    config = HybridConfig(parts=WITHOUT_TORCH, steps=4, new_only=False)
+
+
+class TestHybridOfSequenceAndNeighbours(StrategyContract):
+    strategy = Hybrid
+    config = HybridConfig(
+        parts=BOTH,
+        settings={"sequence": {"width": 16, "negatives": 32, "passes": 4, "batch": 512}},
+        steps=4,
+        new_only=False,
+    )
+
+    @pytest.fixture(autouse=True)
+    def torch(self) -> None:
+        pytest.importorskip("torch")
+
+
+def test_the_default_parts_are_the_best_that_can_be_trained_here_and_it_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hybrid, "find_spec", lambda name: object())
+    assert HybridConfig().parts == ("sequence", "item-knn")
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert HybridConfig().parts == ("item-knn", "recent-popularity")
+    notes = Hybrid().fit(tastes(users=50)).notes
+    assert "winnow-platform[deep]" in str(notes["without sequence"])
+
+
+def test_items_that_no_part_knows_have_no_score_and_those_that_one_knows_have() -> None:
+    data = tastes()
+    kept = data.take(data.items != 7)
+    strategy = Hybrid(HybridConfig(parts=("item-knn", "ease")))
+    strategy.fit(kept)
+    scores = strategy.score(kept.batch(np.arange(10)))
+    assert np.isneginf(scores[:, 7]).all()
+    assert np.isfinite(np.delete(scores, 7, axis=1)).all()
+    strategy = Hybrid(HybridConfig(parts=("item-knn", "random")))
+    strategy.fit(kept)
+    assert np.isfinite(strategy.score(kept.batch([0]))).all()
+
+
+def test_only_the_users_that_decide_are_held_back_and_each_training_gets_half_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[tuple[int, float]] = []
+
+    class Watched(Random):
+        def fit(self, data, *, budget, **others):  # type: ignore[no-untyped-def, override]
+            seen.append((len(data), budget.seconds))
+            return super().fit(data, budget=budget, **others)
+
+    monkeypatch.setattr(hybrid, "strategy_class", lambda key: Watched)
+    data = tastes()
+    Hybrid(HybridConfig(parts=("random", "a"), validation_users=30)).fit(data, budget=Budget(seconds=40))
+    assert seen == [(len(data) - 30, 20.0)] * 2 + [(len(data), 20.0)] * 2
 
 
 def test_the_weights_favour_what_finds_the_last_events() -> None:
@@ -23,7 +83,7 @@ def test_the_weights_favour_what_finds_the_last_events() -> None:
 
 
 def test_the_parts_have_their_own_configurations() -> None:
-    config = HybridConfig(settings={"recent-popularity": {"half_life_days": 1.0}})
+    config = HybridConfig(parts=WITHOUT_TORCH, settings={"recent-popularity": {"half_life_days": 1.0}})
     strategy = Hybrid(config)
     strategy.fit(tastes(users=50))
     assert strategy.parts["recent-popularity"].config.half_life_days == 1.0

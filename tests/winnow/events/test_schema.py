@@ -57,7 +57,7 @@ PRICED = {"value": 1, "currency": "CNY"}
 @pytest.mark.parametrize(
     ("changes", "field", "rule"),
     [
-        ({"type": "identify"}, "type", "'identify' must be track"),
+        ({"type": "say"}, "type", "'say' must be one of track, identify"),
         ({"event": None}, "event", "is missing"),
         ({"event": 5}, "event", "5 must be a text"),
         ({"event": "x" * 201}, "event", "has 201 characters, must have at most 200"),

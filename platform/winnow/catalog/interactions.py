@@ -1,0 +1,147 @@
+"""What to learn from, by name: the platform's own events, public data, or files that an engineer names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import numpy as np
+from django.conf import settings
+
+from recommenders.contracts import Interactions, Items
+from recommenders.data.complete_journey import fetch, load_complete_journey
+from recommenders.data.sequences import load_sequences
+from recommenders.data.tables import EventColumns, ItemColumns, load_tables
+from recommenders.errors import InvalidData
+from recommenders.profiles.acts import create_acts
+from winnow.catalog.items import catalogue
+from winnow.catalog.vocabulary import ACT_KINDS
+from winnow.events.warehouse import LakeWarehouse
+
+LAKE, COMPLETE_JOURNEY = "lake", "complete-journey"
+NAMED = (LAKE, COMPLETE_JOURNEY)  # all that a page or a program may ask for; files are for the command line
+
+# Somebody who does the same thing with the same item at the same microsecond was counted twice by a client.
+TAKEN = """
+CREATE OR REPLACE TEMP TABLE taken AS
+SELECT user_id, item_id, kind, timestamp, MIN(message_id) AS message_id, COUNT(*) AS times
+FROM acts GROUP BY user_id, item_id, kind, timestamp
+"""
+CODES = """
+CREATE OR REPLACE TEMP TABLE {name}_codes AS
+SELECT {name}_id, ROW_NUMBER() OVER (ORDER BY {name}_id) - 1 AS code FROM (SELECT DISTINCT {name}_id FROM {source})
+"""
+ROWS = """
+SELECT user_codes.code AS users, item_codes.code AS items, EPOCH_US(timestamp) // 1000000 AS times, kind AS kinds
+FROM taken JOIN item_codes USING (item_id) JOIN user_codes USING (user_id)
+ORDER BY users, timestamp, message_id, items
+"""
+COUNTS = """
+SELECT
+  (SELECT COUNT(*) FROM past JOIN act_kinds USING (event)) - (SELECT COUNT(DISTINCT message_id) FROM acts) AS without,
+  (SELECT COALESCE(SUM(times), 0) - COUNT(*) FROM taken) AS repeated,
+  (SELECT COUNT(*) FROM taken ANTI JOIN item_codes USING (item_id)) AS unknown
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What to learn from: ``lake`` (at a version, the newest by default), ``complete-journey``, or a file.
+
+    The columns and the file of ``items`` belong to a file of events.
+    """
+
+    name: str
+    lake_version: int | None = None
+    columns: EventColumns = field(default_factory=EventColumns)
+    items: str | None = None
+    item_columns: ItemColumns = field(default_factory=ItemColumns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Loaded:
+    """Interactions, and figures about what was read: its version, and what was left out."""
+
+    data: Interactions
+    notes: Mapping[str, int]
+
+
+def named(name: str) -> Source:
+    """A source that anybody may ask for.
+
+    Raises:
+        InvalidData: the name is none of ``lake`` and ``complete-journey``; above all, it is no path.
+    """
+    if name not in NAMED:
+        raise InvalidData("data", f"{name!r} must be one of {', '.join(NAMED)}")
+    return Source(name=name)
+
+
+def load(source: Source | str) -> Interactions:
+    """The interactions of a source, or of the named source. Raises InvalidData."""
+    return read(named(source) if isinstance(source, str) else source).data
+
+
+def read(source: Source) -> Loaded:
+    """The interactions of a source, with what was left out.
+
+    Raises:
+        InvalidData: there is nothing to read, or a file breaks a rule.
+    """
+    if source.name == LAKE:
+        return _read_lake(source.lake_version)
+    if source.name == COMPLETE_JOURNEY:
+        folder = settings.HOME / "data"
+        fetch(folder)
+        return Loaded(data=load_complete_journey(folder), notes={})
+    path = Path(source.name)
+    if path.name.removesuffix(".gz").endswith(".txt"):
+        return Loaded(data=load_sequences(path), notes={})
+    items = None if source.items is None else Path(source.items)
+    return Loaded(data=load_tables(path, source.columns, items=items, item_columns=source.item_columns), notes={})
+
+
+def _read_lake(version: int | None) -> Loaded:
+    """What users did by the platform's events, with the items of the catalogue, or those of the events without one."""
+    warehouse = LakeWarehouse(version)
+    events, items = warehouse.time_range(), catalogue()
+    if events is None:
+        raise InvalidData("data", f"the lake has no events at version {warehouse.version}")
+    connection = warehouse.connection
+    create_acts(connection, kinds=ACT_KINDS, until=events[1] + timedelta(microseconds=1))
+    connection.execute(TAKEN)
+    if items is not None:
+        connection.execute("CREATE OR REPLACE TEMP TABLE known AS SELECT UNNEST($ids) AS item_id", {"ids": items.ids})
+    connection.execute(CODES.format(name="item", source="taken" if items is None else "known"))
+    connection.execute(CODES.format(name="user", source="taken SEMI JOIN item_codes USING (item_id)"))
+    catalogued = items or Items(ids=_texts(connection, "SELECT item_id FROM item_codes ORDER BY code"))
+    rows = connection.execute(ROWS).fetchnumpy()
+    without, repeated, unknown = connection.execute(COUNTS).fetchall()[0]
+    if not len(rows["users"]):
+        raise InvalidData(
+            "data",
+            f"nobody did anything with a known item in the lake at version {warehouse.version}:"
+            f" {without} events name no item, {unknown} an item that the catalogue does not have",
+        )
+    data = Interactions.build(
+        users=np.asarray(rows["users"]),
+        items=np.asarray(rows["items"]),
+        times=np.asarray(rows["times"]),
+        kinds=np.asarray(rows["kinds"]),
+        catalogue=catalogued,
+        user_ids=_texts(connection, "SELECT user_id FROM user_codes ORDER BY code"),
+    )
+    notes = {
+        "lake_version": warehouse.version,
+        "events_without_item": int(without),
+        "events_of_unknown_items": int(unknown),
+        "repeated_events": int(repeated),
+    }
+    return Loaded(data=data, notes=notes)
+
+
+def _texts(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, ...]:
+    return tuple(str(row[0]) for row in connection.execute(sql).fetchall())
