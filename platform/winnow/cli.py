@@ -28,7 +28,7 @@ COMMANDS: dict[str, Entry] = {
     "evaluate": Entry("winnow.strategies", "evaluate", "Judge the strategies KEYS offline."),
     "events": Entry("winnow.events.commands", "events", "Events: bring them in."),
     "items": Entry("winnow.catalog.commands", "items", "Bring the items of FILE into the catalogue."),
-    "keys": Entry("winnow.commands", "keys", "Keys for programs."),
+    "keys": Entry("winnow.accounts.commands", "keys", "Keys for programs."),
     "login-link": Entry("winnow.commands", "login_link", "Print a link that logs NAME in."),
     "plan": Entry("winnow.plan", "plan", "Plan an experiment on METRIC with recent units."),
     "setup": Entry("winnow.commands", "setup", "Bring the database up to date and check the settings."),

@@ -1,4 +1,4 @@
-"""Commands that run an installation and let people and programs in."""
+"""Commands that run an installation and let people in."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from django.conf import settings
 from rich.console import Console
 
 from winnow import up as stack
-from winnow.accounts.keys import create_api_key, create_login_link
-from winnow.accounts.models import Scope, User
+from winnow.accounts.keys import create_login_link
+from winnow.accounts.models import User
 from winnow.accounts.roles import Role
 from winnow.processes import CannotRun
 
@@ -67,19 +67,6 @@ def link_for(name: str, *, role: Role | None, url: str) -> str:
     return f"{url}/login/link/{create_login_link(user)}"
 
 
-@click.group()
-def keys() -> None:
-    """Keys for programs."""
-
-
-@keys.command("create")
-@click.argument("name")
-@click.option("--scope", type=click.Choice(Scope.values), required=True, help="What the key may do.")
-def create_key(name: str, scope: str) -> None:
-    """Make a key for the program NAME and print it; it cannot be shown again."""
-    click.echo(create_api_key(name=name, scope=Scope(scope)))
-
-
 @click.command()
 @HOST
 @click.option(
@@ -89,6 +76,7 @@ def create_key(name: str, scope: str) -> None:
 def demo(host: str, port: int, serve: bool) -> None:
     """Run the main job on real data: register, send, evaluate, print, and serve the pages."""
     from winnow.demo import run
+    from winnow.demo.client import DemoFailed
     from winnow.demo.openbandit import DownloadFailed
 
     console = Console(soft_wrap=True)
@@ -102,7 +90,7 @@ def demo(host: str, port: int, serve: bool) -> None:
             console.print("Ctrl-C ends the demo.")
             while True:
                 time.sleep(1)
-    except (run.DemoFailed, DownloadFailed, CannotRun) as error:
+    except (DemoFailed, DownloadFailed, CannotRun) as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         console.print("stopped")

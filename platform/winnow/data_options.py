@@ -25,6 +25,7 @@ def data_options(command: Command) -> Command:
         metavar="FILE",
         help="Events; lake for the platform's own, or complete-journey.",
     )
+    @click.option("--until", metavar="MOMENT", help="Only what happened before, such as 2026-01-31.")
     @click.option("--user", default="user_id", metavar="COLUMN", show_default=True)
     @click.option("--item", default="item_id", metavar="COLUMN", show_default=True)
     @click.option("--time", "moment", metavar="COLUMN", help="Seconds, or dates; without it rows are in order.")
@@ -39,6 +40,7 @@ def data_options(command: Command) -> Command:
     @wraps(command)
     def with_source(
         name: str,
+        until: str | None,
         user: str,
         item: str,
         moment: str | None,
@@ -54,6 +56,7 @@ def data_options(command: Command) -> Command:
     ) -> None:
         source = Source(
             name=name,
+            until=until,
             columns=EventColumns(user=user, item=item, time=moment, kind=kind, value=value, rated=rated),
             items=items,
             item_columns=ItemColumns(item=item, texts=text, category=category, price=price, tags=tags),

@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+NICE = 10  # a tenth of the time where somebody else wants it
 
 
 class CannotRun(Exception):
@@ -23,8 +25,17 @@ def die_with_parent(by: signal.Signals = signal.SIGTERM) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, by)
 
 
-def start(command: Sequence[str], *, log: Path) -> subprocess.Popen[bytes]:
+def give_way() -> None:
+    """Let others' work go first. Where Linux shares time between sessions, niceness is that of the session."""
+    os.nice(NICE)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICE))
+
+
+def start(command: Sequence[str], *, log: Path, background: bool = False) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own, so that Ctrl-C reaches only the parent; what it prints goes to the log.
+
+    One in the background gives way to the others.
 
     When its parent dies it is killed, not asked: a worker that is asked would first finish a job of an hour.
     """
@@ -34,6 +45,8 @@ def start(command: Sequence[str], *, log: Path) -> subprocess.Popen[bytes]:
         die_with_parent(signal.SIGKILL)
         if os.getppid() != parent:  # it died before the kernel was told
             os._exit(1)
+        if background:
+            give_way()
 
     with log.open("ab") as file:
         return subprocess.Popen(  # noqa: S603  (our own commands)

@@ -108,6 +108,7 @@ def train(
         job = request_training(
             key,
             data=source.name,
+            until=source.until,
             config=config,
             seed=seed,
             budget=budget,

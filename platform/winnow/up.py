@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import shutil
 import signal
 import socket
 import subprocess
@@ -33,7 +32,6 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104  (only compared)
 START_SECONDS = 60.0
 QUICK_DEATH = 10.0  # seconds; a child that lives shorter did not really start
 MOST_QUICK_DEATHS = 5
-POLITELY = ("nice", "-n", "10") if shutil.which("nice") else ()
 
 
 @dataclass(slots=True)
@@ -42,12 +40,13 @@ class Child:
 
     name: str
     command: list[str]
+    background: bool = False  # nobody waits for it
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     quick_deaths: int = 0
 
     def start(self) -> None:
-        self.process = processes.start(self.command, log=_logs() / f"{self.name}.log")
+        self.process = processes.start(self.command, log=_logs() / f"{self.name}.log", background=self.background)
         self.started = time.monotonic()
 
     def restart_if_dead(self) -> None:
@@ -90,7 +89,11 @@ class Stack:
         else:
             broker.require_external()
         self._add("web", web_command(self.host, self.port))
-        self._add("worker", celery_command("worker", "--concurrency=2", "--without-gossip", "--without-mingle"))
+        self._add(
+            "worker",
+            celery_command("worker", "--concurrency=2", "--without-gossip", "--without-mingle"),
+            background=True,
+        )
         # The persistent scheduler keeps its state by pickle; all our entries are intervals and need none.
         self._add("scheduler", celery_command("beat", "--scheduler=celery.beat:Scheduler", "--pidfile="))
         self._wait_for(self._answers, "the web server")
@@ -108,8 +111,8 @@ class Stack:
             if child.process is not None:
                 processes.stop(child.process)
 
-    def _add(self, name: str, command: list[str]) -> None:
-        child = Child(name=name, command=command)
+    def _add(self, name: str, command: list[str], *, background: bool = False) -> None:
+        child = Child(name=name, command=command, background=background)
         child.start()
         self.children.append(child)
 
@@ -141,8 +144,8 @@ def web_command(host: str, port: int) -> list[str]:
 
 
 def celery_command(*words: str) -> list[str]:
-    """A Celery process of this application. It gives way to the web server, where somebody waits."""
-    return [*POLITELY, sys.executable, "-m", "celery", "-A", "winnow", *words, "--loglevel=WARNING"]
+    """A Celery process of this application."""
+    return [sys.executable, "-m", "celery", "-A", "winnow", *words, "--loglevel=WARNING"]
 
 
 def prepare() -> None:

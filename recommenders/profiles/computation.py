@@ -40,6 +40,7 @@ class Summary:
 
 _SUMMARY = TypeAdapter(Summary)
 
+
 def silent(_step: str) -> None:
     """Nobody watches."""
 
@@ -109,7 +110,5 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
 
 def _write(connection: duckdb.DuckDBPyConnection, relation: str, path: Path) -> None:
     target = str(path).replace("'", "''")
-    connection.execute(
-        f"COPY {relation} TO '{target}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
-    )
+    connection.execute(f"COPY {relation} TO '{target}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})")
     connection.execute(f"DROP TABLE {relation}")

@@ -18,20 +18,23 @@ from recommenders.strategies.item_knn import TAIL, matrix_of, recency_weights
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EaseConfig:
     """``regularisation``: λ, the more the less each item is trusted; ``decay``: weight of a moment of the history for
-    each later one, 1 counts all alike; ``max_items``: that were taken at all, more are refused.
+    each later one, 1 counts all alike; ``max_items``: that were taken at all, more are refused; ``kept``: of each
+    item's weights, the largest ones, either sign.
     """
 
     regularisation: float = 200.0
     decay: float = 0.6
     max_items: int = 20_000
+    kept: int = 200
 
     def __post_init__(self) -> None:
         if not 0 < self.regularisation < np.inf:
             raise InvalidConfig("regularisation", f"{self.regularisation:g} must be above 0")
         if not 0 < self.decay <= 1:
             raise InvalidConfig("decay", f"{self.decay:g} must be above 0 and at most 1")
-        if self.max_items < 1:
-            raise InvalidConfig("max_items", f"{self.max_items} must be at least 1")
+        for name in ("max_items", "kept"):
+            if getattr(self, name) < 1:
+                raise InvalidConfig(name, f"{getattr(self, name)} must be at least 1")
 
 
 class Ease(Strategy[EaseConfig]):
@@ -62,8 +65,8 @@ class Ease(Strategy[EaseConfig]):
                 f"at most {self.config.max_items:,} items and {budget.memory / 1e9:.1f} GB are allowed"
             )
         progress(0.0, "inverting")
-        self.weights = _weights(taken[:, self.known], self.config.regularisation)
-        return report_of(data, started, bytes=needed)
+        self.weights = largest(_weights(taken[:, self.known], self.config.regularisation), self.config.kept)
+        return report_of(data, started, bytes=needed, weights=self.weights.nnz)
 
     def score(self, batch: Batch) -> Floats:
         where = np.full(self.count, -1, dtype=np.int64)
@@ -78,12 +81,14 @@ class Ease(Strategy[EaseConfig]):
         weights = self.weights if batch.candidates is None else self.weights[:, chosen]
         scores = np.full((len(batch), asked.size), -np.inf, dtype=np.float32)
         tail = self.popularity[chosen] / max(float(self.popularity.max(initial=0)), 1.0) * TAIL
-        scores[:, known] = history @ weights + tail
+        scores[:, known] = (history @ weights).toarray() + tail
         return scores
 
     def state(self) -> Arrays:
         return {
-            "weights": self.weights,
+            "weights": self.weights.data,
+            "columns": self.weights.indices,
+            "rows": self.weights.indptr,
             "known": self.known,
             "popularity": self.popularity,
             "count": np.array(self.count),
@@ -92,8 +97,9 @@ class Ease(Strategy[EaseConfig]):
     @classmethod
     def restore(cls, config: EaseConfig, arrays: Arrays, items: Items) -> Self:
         strategy = cls(config)
-        strategy.weights = arrays["weights"].astype(np.float32, copy=False)
         strategy.known = arrays["known"].astype(np.int32)
+        stored = (arrays["weights"].astype(np.float32), arrays["columns"], arrays["rows"])
+        strategy.weights = sparse.csr_array(stored, shape=(strategy.known.size, strategy.known.size))
         strategy.popularity = arrays["popularity"].astype(np.float32)
         strategy.count = int(arrays["count"])
         return strategy
@@ -106,6 +112,20 @@ def memory(items: int) -> int:
     3200000000
     """
     return 2 * 4 * items**2
+
+
+def largest(weights: Floats, kept: int) -> sparse.csr_array:
+    """The ``kept`` weights of each row with the largest absolute values, none that is 0."""
+    size = len(weights)
+    if kept >= size:
+        return sparse.csr_array(weights)
+    found = np.empty((size, kept), dtype=np.int32)
+    for row in range(size):  # one by one: beside the matrix there is no room for a second one
+        found[row] = np.sort(np.argpartition(-np.abs(weights[row]), kept)[:kept])
+    values = np.take_along_axis(weights, found, axis=1)
+    matrix = sparse.csr_array((values.ravel(), found.ravel(), np.arange(size + 1) * kept), shape=weights.shape)
+    matrix.eliminate_zeros()
+    return matrix
 
 
 def _weights(taken: sparse.csr_array, regularisation: float) -> Floats:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recommenders.base import Arrays, Strategy, config_from, report_of
+from recommenders.checkpoints import Checkpoint
 from recommenders.contracts import BUDGET, Batch, Budget, FitReport, Floats, Interactions, Items, Progress, silent
 from recommenders.errors import InvalidConfig, Unfit
 from recommenders.registry import strategy_class
@@ -101,15 +102,30 @@ class Hybrid(Strategy[HybridConfig]):
         self.parts: dict[str, Strategy[Any]] = {}
         share = 0.5 / len(self.config.parts)
         for place, key in enumerate(self.config.parts):
-            kind = strategy_class(key)
-            part = kind(config_from(kind.Config, self.config.settings.get(key, {})))
             begin = done + share * place
 
             def of_part(step: float, what: str, begin: float = begin, key: str = key) -> None:
                 progress(begin + share * step, f"{key}: {what}")
 
-            part.fit(data, seed=seed, budget=budget, progress=of_part)
-            self.parts[key] = part
+            own = self.checkpoint.part(f"{place}-{'whole' if done else 'known'}") if self.checkpoint else None
+            self.parts[key] = self._trained_part(key, data, seed, budget, of_part, own)
+
+    def _trained_part(
+        self, key: str, data: Interactions, seed: int, budget: Budget, progress: Progress, own: Checkpoint | None
+    ) -> Strategy[Any]:
+        """A trained part; the one that an interrupted training had finished, if there was one."""
+        kind = strategy_class(key)
+        config = config_from(kind.Config, self.config.settings.get(key, {}))
+        finished = own.part("finished") if own else None
+        learnt = finished.read() if finished else None
+        if learnt is not None:
+            return kind.restore(config, learnt, data.catalogue)
+        part = kind(config)
+        part.checkpoint = own
+        part.fit(data, seed=seed, budget=budget, progress=progress)
+        if finished:
+            finished.write(part.state())
+        return part
 
     def _fitted_weights(
         self, data: Interactions, users: npt.NDArray[np.int64], wanted: npt.NDArray[np.int32]

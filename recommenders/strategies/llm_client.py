@@ -79,18 +79,19 @@ class Client:
         return Found(outcome="answered", answer=answer)
 
     def _ask(self, question: Question, ends: float) -> Reply:
-        """The reply to the strictest form that the server takes; what it refused once is not tried again."""
+        """The reply to the strictest form that the server takes; what it took last time is tried first."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if key := key_of(self.key_variable):
             headers["Authorization"] = f"Bearer {key}"
-        while True:
-            place = self._form
+        reply = Reply(0, b"")
+        for place in range(self._form, len(FORMS)):
             body = request(question, model=self.model, seed=self.seed, form=FORMS[place])
             left = max(ends - time.monotonic(), 0.001)
             reply = ask(self.address, "POST", "/chat/completions", body, headers, seconds=left, most=MOST)
-            if reply.status not in (400, 422) or place == len(FORMS) - 1:
-                return reply
-            self._form = max(self._form, place + 1)
+            if reply.status not in (400, 422):  # which may be about the form, or about this question alone
+                self._form = place if reply.status == 200 else self._form
+                break
+        return reply
 
     def _recall(self, key: Key) -> Answer | None:
         with self._lock:

@@ -81,32 +81,46 @@ def _train(
     network = Network(config, data, start, content_vectors(data, start, config, rng))
     negatives, best = Negatives(data, config.negatives, rng), Best(held_out)
     course = Course(planned_steps(data, network, budget), config.learning_rate, clock.used())
-    optimisers, passes = network.optimisers(), Passes(data, config, rng)
-    running = Running(model=network.parts, optimisers=optimisers, passes=passes, course=course, clock=clock, best=best)
+    running = Running(
+        model=network.parts,
+        optimisers=network.optimisers(),
+        passes=Passes(data, config, rng),
+        course=course,
+        clock=clock,
+        best=best,
+    )
     place = checkpoint.read() if checkpoint else None
     if place is not None:
         go_on_from(running, place)
     begun = course.done
-    while True:
-        loss = _step(network, optimisers, passes.next(), negatives, course.rate())
-        if not math.isfinite(loss):
-            raise Unfit(f"the loss stopped being a number at step {course.done}: use a smaller learning_rate")
-        course.advance(clock.used())
-        if course.due():
-            arrays = network.arrays()
-            best.offer(arrays, model_of(arrays, config), course.done)
-        if course.done % STEPS_BETWEEN_NEWS == 0:
-            progress(course.done / max(course.total, 1), f"step {course.done} of {course.total}, loss {loss:.3f}")
-        if course.over():
-            break
-        if checkpoint and checkpoint.due():
-            checkpoint.write(place_of(running))
+    loss = _run(running, network, negatives, progress, checkpoint)
     unseen = (network.described() & ~network.seen.numpy())[:-1]
     bonus = newcomers_bonus(model_of(best.arrays, config), data, unseen, config.newcomers, rng)
     progress(1.0, "trained")
     arrays = {**best.arrays, "bonus": best.arrays["bonus"] + np.where(unseen, bonus, 0).astype(np.float32)}
     notes = _notes(network, course, best, loss, data, config)
     return Trained(arrays=arrays, notes=notes | {"continued_from_step": begun} if begun else notes)
+
+
+def _run(
+    running: Running, network: Network, negatives: Negatives, progress: Progress, checkpoint: Checkpoint | None
+) -> float:
+    """All steps that are left; the loss of the last one."""
+    course = running.course
+    while True:
+        loss = _step(network, running.optimisers, running.passes.next(), negatives, course.rate())
+        if not math.isfinite(loss):
+            raise Unfit(f"the loss stopped being a number at step {course.done}: use a smaller learning_rate")
+        course.advance(running.clock.used())
+        if course.due():
+            arrays = network.arrays()
+            running.best.offer(arrays, model_of(arrays, network.config), course.done)
+        if course.done % STEPS_BETWEEN_NEWS == 0:
+            progress(course.done / max(course.total, 1), f"step {course.done} of {course.total}, loss {loss:.3f}")
+        if course.over():
+            return loss
+        if checkpoint and checkpoint.due():
+            checkpoint.write(place_of(running))
 
 
 def _step(

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-BENCHMARKS = ("ingest", "lake", "inference", "tea_tasting")
+BENCHMARKS = ("ingest", "lake", "inference", "serving", "tea_tasting", "top_k")
 
 
 def main() -> int:

@@ -25,7 +25,7 @@ from tests.benchmarks.figures import report
 
 RATE = 200  # requests a second
 SECONDS = float(os.environ.get("WINNOW_BENCH_SECONDS", "30"))
-WARM_UP = 3.0  # seconds that do not count
+WARM_UP = 5.0  # seconds that do not count
 ITEMS, USERS, EVENTS = 12_101, 20_000, 200_000  # generated, where there is no file
 LONGEST = 50  # acts of a history
 TARGET = 50.0  # ms, p99

@@ -11,25 +11,31 @@ class Als:
     def __init__(self, config, items):
         self.items = items
         self.model = AlternatingLeastSquares(
-            factors=config.get("factors", 64), iterations=config.get("iterations", 15), num_threads=1
+            factors=config.get("factors", 256), alpha=config.get("alpha", 1.0), iterations=15, num_threads=1
         )
 
     def fit(self, data, *, users, seed, budget, progress):
-        taken = csr_matrix((np.ones(len(data["users"])), (data["users"], data["items"])), shape=(users, self.items))
-        taken.data[:] = 1
-        self.model.random_state = seed
         rounds = self.model.iterations
-        self.model.fit(taken, show_progress=False, callback=lambda done, *_: progress((done + 1) / rounds, "rounds"))
+        self.model.random_state = seed
+        self.model.fit(
+            self.taken(data["users"], data["items"], users),
+            show_progress=False,
+            callback=lambda done, *_: progress((done + 1) / rounds, "rounds of least squares"),
+        )
 
     def score(self, batch):
-        rows = np.repeat(np.arange(len(batch["users"])), np.diff(batch["offsets"]))
-        taken = csr_matrix((np.ones(len(rows)), (rows, batch["items"])), shape=(len(batch["users"]), self.items))
-        taken.data[:] = 1
-        users = [self.model.recalculate_user(0, row) for row in taken] or np.zeros((0, self.model.factors))
-        return np.asarray(users) @ self.model.item_factors.T
+        users = np.arange(len(batch["users"]))
+        rows = np.repeat(users, np.diff(batch["offsets"]))
+        factors = self.model.recalculate_user(users, self.taken(rows, batch["items"], len(users)))
+        return factors @ self.model.item_factors.T
 
     def state(self):
         return {"factors": self.model.item_factors}
 
     def restore(self, state):
-        self.model.item_factors = np.ascontiguousarray(state["factors"], dtype=np.float32)
+        self.model.item_factors = np.ascontiguousarray(state["factors"])
+
+    def taken(self, rows, items, count):
+        matrix = csr_matrix((np.ones(len(rows), np.float32), (rows, items)), shape=(count, self.items))
+        matrix.data[:] = 1  # once, however often
+        return matrix

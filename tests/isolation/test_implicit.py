@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import pytest
 
 from recommenders.contracts import Budget
 from recommenders.data.sequences import load_sequences
-from recommenders.offline.evaluation import evaluate
+from recommenders.offline.splits import leave_last_out
+from recommenders.ranking import top_k
 from recommenders.strategies.remote import Remote, RemoteConfig
 from recommenders.testing import StrategyContract
 from tests.isolation import environment
@@ -51,8 +51,15 @@ def test_the_page_shows_the_model_that_is_tested() -> None:
 
 @pytest.mark.slow
 @pytest.mark.real_data
-def test_it_finds_on_amazon_beauty_what_was_published_for_it(als) -> None:
-    path = Path(os.environ["WINNOW_TEST_DATA"]) / "amazon_beauty.txt.gz"
+def test_it_finds_on_amazon_beauty_what_is_known_of_it(als, real_data) -> None:
+    """NDCG@10 of implicit's own lists with the same settings is .0248; a sample of the users here."""
+    split = leave_last_out(load_sequences(real_data / "amazon_beauty.txt.gz"))
     strategy = Remote(RemoteConfig(url=als.url, model="als:Als"))
-    report = evaluate((strategy,), load_sequences(path), new_only=True, budget=Budget(seconds=120))
-    print(report)
+    strategy.fit(split.train, seed=0, budget=Budget(seconds=120))
+    gains = []
+    for begin in range(0, split.users.size, 4_096):
+        batch = split.batch(begin, begin + 1_024)
+        found = top_k(strategy.score(batch), 10, excluded=(batch.rows, batch.items)).items
+        hits = found == split.test.items[begin : begin + 1_024, None]
+        gains.append((hits / np.log2(np.arange(10) + 2)).sum(axis=1))
+    assert 0.020 < np.concatenate(gains).mean() < 0.030

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from recommenders.contracts import BUDGET, Budget, FitReport, Interactions, Item
 from recommenders.errors import BrokenArtefact, InvalidConfig, InvalidData, UnknownStrategy
 from recommenders.strategies.baselines import RecentPopularity
 from recommenders.testing import tastes
-from recommenders.training import train
+from recommenders.training import checkpoint_for, load_version, new_strategy, train
 
 KEY = "recent-popularity"
 
@@ -82,6 +83,50 @@ def test_a_version_that_was_changed_is_not_loaded(tmp_path: Path, data: Interact
         (folder / MANIFEST).unlink()
     with pytest.raises(BrokenArtefact):
         load(folder)
+
+
+def test_a_version_in_the_place_of_another_is_not_that_one(tmp_path: Path, data: Interactions) -> None:
+    name, _ = train(KEY, data, tmp_path)
+    other, _ = train(KEY, data, tmp_path, config={"half_life_days": 2.0})
+    assert load_version(tmp_path, KEY, name)[2].config == {"half_life_days": 14.0}
+    shutil.rmtree(tmp_path / KEY / name)
+    (tmp_path / KEY / other).rename(tmp_path / KEY / name)
+    with pytest.raises(BrokenArtefact, match=f"holds {KEY}@{other}"):
+        load_version(tmp_path, KEY, name)
+
+
+def test_figures_about_the_data_are_kept_with_those_of_the_training(tmp_path: Path, data: Interactions) -> None:
+    _, manifest = train(KEY, data, tmp_path, notes={"repeated_events": 3})
+    assert manifest.report["notes"]["repeated_events"] == 3
+
+
+def test_only_exactly_the_same_training_finds_a_checkpoint(tmp_path: Path, data: Interactions) -> None:
+    changes = [
+        {},
+        {"config": {"half_life_days": 2.0}},
+        {"seed": 1},
+        {"budget": Budget(seconds=1)},
+        {"code_version": "2"},
+    ]
+    folders = {checkpoint_for(tmp_path, KEY, data, **change).folder for change in changes}
+    folders |= {checkpoint_for(tmp_path, KEY, tastes(users=41)).folder, checkpoint_for(tmp_path, "random", data).folder}
+    assert len(folders) == len(changes) + 2
+    assert checkpoint_for(tmp_path, KEY, data, config={"half_life_days": 14.0}).folder in folders
+
+
+@pytest.mark.parametrize(
+    ("key", "config", "words"),
+    [
+        ("recent-popularity", {"half_life_days": "two"}, "half_life_days: 'two' must be a number"),
+        ("sequence", {"width": 1.5}, "width: 1.5 must be a whole number"),
+        ("sequence", {"texts": 1}, "texts: 1 must be true or false"),
+        ("sequence", {"encoder": 3}, "encoder: 3 must be a text"),
+        ("hybrid", {"parts": 3}, "parts: .* cannot be used"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_by_name(key: str, config: dict[str, object], words: str) -> None:
+    with pytest.raises(InvalidConfig, match=words):
+        new_strategy(key, config)
 
 
 def test_what_cannot_be_trained_is_said(tmp_path: Path, data: Interactions) -> None:

@@ -8,9 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from recommenders.artefacts import load
-from recommenders.models import StrategyVersion
+from recommenders.models import OfflineEvaluation, Strategy, StrategyVersion
 from recommenders.registry import places
 from winnow.cli import main
+from winnow.jobs.models import Job
 
 pytestmark = pytest.mark.django_db
 
@@ -42,10 +43,33 @@ def test_a_trained_version_is_stored_registered_and_listed(sequences, settings):
     strategy, _, manifest = load(settings.HOME / "artefacts" / "recent-popularity" / row.version)
     assert (strategy.config.half_life_days, manifest.seed) == (None, 3)
     assert "with seed 3" in row.origin
-    assert f"versions: {row.version}" in run("strategies").stdout
+    assert f"versions: {row.version} (current)" in run("strategies").stdout
     again = run("train", "recent-popularity", "--data", sequences, "--set", "half_life_days=null", "--seed", 3)
     assert again.exit_code == 0
     assert StrategyVersion.objects.count() == 1
+
+
+def test_going_back_is_one_command(sequences):
+    for half_life in (1, 2):
+        done = run(
+            "train", "recent-popularity", "--data", sequences, "--set", f"half_life_days={half_life}", "--current"
+        )
+        assert done.exit_code == 0, done.output
+    old, new = StrategyVersion.objects.order_by("id")
+    assert Strategy.objects.get().current == new
+    done = run("strategies", "use", "recent-popularity", old.version)
+    assert done.stdout == f"recent-popularity@{old.version} is the current version\n"
+    assert Strategy.objects.get().current == old
+    refused = run("strategies", "use", "recent-popularity", "x")
+    assert (refused.exit_code, "has no version 'x'" in refused.output) == (1, True)
+
+
+def test_a_worker_trains_what_is_left_to_it():
+    done = run("train", "item-knn", "--data", "lake", "--background", "--set", "decay=0.5", "--threads", 1)
+    assert done.exit_code == 0, done.output
+    job = Job.objects.get()
+    assert str(job.pk) in done.stdout
+    assert (job.subject, job.parameters["config"], job.parameters["data"]) == ("item-knn", {"decay": 0.5}, "lake")
 
 
 def test_an_offline_evaluation_has_the_controls_beside_the_candidate(sequences):
@@ -54,6 +78,10 @@ def test_an_offline_evaluation_has_the_controls_beside_the_candidate(sequences):
     report = json.loads(done.stdout)
     assert {"item-knn", "recent-popularity", "user-frequency"} <= {one["label"] for one in report["strategies"]}
     assert report["evaluated"] == 60
+    kept = OfflineEvaluation.objects.get()
+    assert (kept.report, kept.keys, kept.data) == (report, ["item-knn"], str(sequences))
+    assert run("evaluate", "item-knn", "--data", sequences, "--no-store").exit_code == 0
+    assert OfflineEvaluation.objects.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -63,6 +91,8 @@ def test_an_offline_evaluation_has_the_controls_beside_the_candidate(sequences):
         (("train", "recent-popularity", "--data", "{}", "--set", "half_life_days"), "must be FIELD=VALUE"),
         (("train", "recent-popularity", "--data", "{}", "--set", "half_life_days=0"), "half_life_days"),
         (("train", "recent-popularity", "--data", "nowhere.csv"), "nowhere.csv"),
+        (("train", "recent-popularity", "--data", "{}", "--threads", "0"), "threads: 0 must be"),
+        (("train", "recent-popularity", "--data", "{}", "--background"), "a worker reads lake or complete-journey"),
         (("evaluate", "random", "--data", "{}", "--k", "0"), "k"),
     ],
 )

@@ -20,6 +20,7 @@ from experiments.stats.planning import Design
 from winnow.accounts.access import public, requires
 from winnow.accounts.roles import Permission
 from winnow.api.authentication import READ, RUN
+from winnow.api.profiles import router as profiles
 from winnow.api.recommendations import router as recommendations
 from winnow.events.warehouse import LakeWarehouse
 from winnow.jobs.evaluation import request_evaluation
@@ -37,6 +38,7 @@ api = NinjaAPI(
 
 
 api.add_router("", recommendations)
+api.add_router("", profiles)
 
 
 class ExperimentRow(Schema):

@@ -1,69 +1,90 @@
-"""Segment's tracking protocol, at the root: POST /v1/batch and /v1/track with a write key as Basic user name."""
+"""Segment's tracking protocol, at the root. docs/tracking.md says what becomes of each call."""
 
 from __future__ import annotations
 
-import zlib
-from base64 import b64decode
-from binascii import Error as Base64Error
-from collections.abc import Sequence
+import logging
 
-import orjson
-from django.core.exceptions import RequestDataTooBig
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods
 
-from winnow.accounts.access import public
-from winnow.accounts.keys import find_api_key
-from winnow.accounts.models import Scope
+from winnow.accounts.access import View, public
+from winnow.accounts.models import ApiKey
+from winnow.api.refusals import Refused, json_answer
+from winnow.api.tracking_body import BATCH, Body, complete, parse_body, read_body
+from winnow.api.write_keys import admit, key_in_header, preflight, sharing
+from winnow.events import quarantine
+from winnow.events.envelope import CALLS
 from winnow.events.ingest import Receipt, ingest
 
-LARGEST_BODY = 500_000  # bytes, unpacked; the protocol's own bound for a batch
-MOST_EVENTS = 2_500
-GZIP = 16 + zlib.MAX_WBITS
+logger = logging.getLogger(__name__)
+
+# The short addresses are those of Segment's client for browsers, ``import`` that of older clients for history.
+CALL_OF_ADDRESS = {
+    "batch": BATCH,
+    "import": BATCH,
+    "b": BATCH,
+    **{call: call for call in CALLS},
+    **{call[0]: call for call in CALLS},
+}
 
 
-class Refused(Exception):
-    """A request that is not carried out. ``code`` is for programs, the message for people."""
+def call(kind: str) -> View:
+    """The view of one call: ``track``, ``identify`` …, or ``batch`` for several at once."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
+    @csrf_exempt  # no cookies are read here: the key is the only credential
+    @public(because="the write key is checked in the view")
+    @require_http_methods(["POST", "OPTIONS"])
+    def view(request: HttpRequest) -> HttpResponse:
+        return preflight(request) if request.method == "OPTIONS" else _answer(request, kind)
 
-
-@csrf_exempt  # no cookies are read here: the key in the header is the only credential
-@public(because="the write key is checked in the view")
-@require_POST
-def batch(request: HttpRequest) -> HttpResponse:
-    """Several events in one body: ``{"batch": [...]}``."""
-    return _answer(request, many=True)
+    return view
 
 
-@csrf_exempt  # as above
-@public(because="the write key is checked in the view")
-@require_POST
-def track(request: HttpRequest) -> HttpResponse:
-    """One event as the body."""
-    return _answer(request, many=False)
-
-
-def _answer(request: HttpRequest, *, many: bool) -> HttpResponse:
+def _answer(request: HttpRequest, kind: str) -> HttpResponse:
     try:
-        _check_key(request)
-        receipt = ingest(_events(_body(request), many=many))
+        key, body = _key_and_body(request, kind)
+        response = _receive(key, body)
     except Refused as refused:
-        return _json({"code": refused.code, "message": str(refused)}, refused.status)
+        return refused.answer()
     except OperationalError:  # locked or down: nothing was acknowledged, and clients send it again
-        response = _json({"code": "unavailable", "message": "the events could not be stored; send them again"}, 503)
-        response.headers["Retry-After"] = "2"
-        return response
+        message = "the events could not be stored; send them again"
+        return json_answer({"code": "unavailable", "message": message}, 503, {"Retry-After": "2"})
+    for name, value in sharing(request.headers.get("Origin", "")).items():
+        response.headers[name] = value
+    return response
+
+
+def _key_and_body(request: HttpRequest, kind: str) -> tuple[ApiKey, Body]:
+    """A key in the header is checked before the body is read; browsers' clients have it in the body."""
+    in_header = key_in_header(request)
+    if in_header is not None:
+        key = admit(request, in_header)
+        return key, parse_body(read_body(request), kind)
+    body = parse_body(read_body(request), kind)
+    return admit(request, body.write_key), body
+
+
+def _receive(key: ApiKey, body: Body) -> HttpResponse:
+    received_at = timezone.now()
+    receipt = ingest(complete(body, received_at), received_at=received_at)
+    if receipt.rejections:
+        _keep(key, body.messages, receipt)
     if receipt.accepted or not receipt.rejections:
-        return _json({"success": True, "accepted": receipt.accepted} | _rejected(receipt), 200)
+        return json_answer({"success": True, "accepted": receipt.accepted} | _rejected(receipt), 200)
     first = receipt.rejections[0]
     message = f"{len(receipt.rejections)} events refused; the first, at {first.index}: {first.message}"
-    return _json({"code": "invalid_events", "message": message} | _rejected(receipt), 400)
+    return json_answer({"code": "invalid_events", "message": message} | _rejected(receipt), 400)
+
+
+def _keep(key: ApiKey, messages: list[object], receipt: Receipt) -> None:
+    """What is in the quarantine is for looking at: the answer must not depend on it."""
+    try:
+        quarantine.keep(key, messages, receipt.rejections)
+    except DatabaseError as error:
+        logger.warning("%d refused events were not kept: %s", len(receipt.rejections), error)
 
 
 def _rejected(receipt: Receipt) -> dict[str, object]:
@@ -73,53 +94,3 @@ def _rejected(receipt: Receipt) -> dict[str, object]:
         for row in receipt.rejections
     ]
     return {"rejected": rows} if rows else {}
-
-
-def _check_key(request: HttpRequest) -> None:
-    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-    try:
-        key = b64decode(encoded, validate=True).decode().partition(":")[0] if scheme.lower() == "basic" else ""
-    except (Base64Error, UnicodeDecodeError):
-        key = ""
-    if not find_api_key(key, scope=Scope.WRITE_EVENTS):
-        raise Refused(401, "unauthorized", "send a write key as the user name of Basic authentication")
-
-
-def _body(request: HttpRequest) -> bytes:
-    too_large = Refused(
-        413, "too_large", f"the body must be at most {LARGEST_BODY} bytes, unpacked; send smaller batches"
-    )
-    try:
-        body = request.body
-    except RequestDataTooBig:
-        raise too_large from None
-    if request.headers.get("Content-Encoding", "").lower() == "gzip":
-        unpacker = zlib.decompressobj(GZIP)
-        try:
-            body = unpacker.decompress(body, LARGEST_BODY + 1)
-        except zlib.error:
-            raise Refused(400, "bad_gzip", "the body is not gzip, though Content-Encoding says so") from None
-        if len(body) <= LARGEST_BODY and not unpacker.eof:
-            raise Refused(400, "bad_gzip", "the gzip body is cut off")
-    if len(body) > LARGEST_BODY:
-        raise too_large
-    return body
-
-
-def _events(body: bytes, *, many: bool) -> Sequence[object]:
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Refused(400, "bad_json", f"the body is not JSON: {error}") from None
-    if not many:
-        return [parsed]
-    events = parsed.get("batch") if isinstance(parsed, dict) else None
-    if not isinstance(events, list):
-        raise Refused(400, "bad_request", 'the body must be an object with a list named "batch"')
-    if len(events) > MOST_EVENTS:
-        raise Refused(413, "too_large", f"{len(events)} events in one batch, must be at most {MOST_EVENTS}")
-    return events
-
-
-def _json(data: dict[str, object], status: int) -> HttpResponse:
-    return HttpResponse(orjson.dumps(data), content_type="application/json", status=status)

@@ -5,7 +5,6 @@ from django.urls import path
 from winnow.api import recommendations, tracking
 
 urlpatterns = [
-    path("v1/batch", tracking.batch),
-    path("v1/track", tracking.track),
+    *(path(f"v1/{address}", tracking.call(call)) for address, call in tracking.CALL_OF_ADDRESS.items()),
     path("metrics", recommendations.metrics),
 ]

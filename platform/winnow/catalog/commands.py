@@ -28,7 +28,7 @@ def items(
     tags: str | None,
     available: str | None,
 ) -> None:
-    """Bring the items of FILE, CSV or Parquet, into the catalogue.
+    """Bring the items of FILE into the catalogue: CSV or Parquet, one item a row.
 
     Columns of the usual names (category, price, tags, available) are found by themselves. Importing a file again
     changes what is there; items that the file does not name stay.

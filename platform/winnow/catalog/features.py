@@ -61,9 +61,7 @@ def fill_items(version: ProfileVersion, items: Items) -> Items:
     known = [told.get(item_id, nothing) for item_id in items.ids]
     texts = tuple(own or row[0] for own, row in zip(items.texts or [""] * len(items), known, strict=True))
     codes = items.categories if items.categories is not None else [-1] * len(items)
-    categories = [
-        items.category_names[code] if code >= 0 else row[1] for code, row in zip(codes, known, strict=True)
-    ]
+    categories = [items.category_names[code] if code >= 0 else row[1] for code, row in zip(codes, known, strict=True)]
     names = tuple(sorted(set(categories) - {""}))
     place = {name: number for number, name in enumerate(names)} | {"": -1}
     prices = _prices(items, [row[2] for row in known])

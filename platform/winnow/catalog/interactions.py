@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -22,6 +22,7 @@ from winnow.catalog.vocabulary import ACT_KINDS
 from winnow.events.warehouse import LakeWarehouse
 
 LAKE, COMPLETE_JOURNEY = "lake", "complete-journey"
+LEFT_OUT = ("events_without_item", "events_of_unknown_items", "repeated_events", "events_from_then_on")  # of the notes
 NAMED = (LAKE, COMPLETE_JOURNEY)  # all that a page or a program may ask for; files are for the command line
 
 # Somebody who does the same thing with the same item at the same microsecond was counted twice by a client.
@@ -51,11 +52,13 @@ SELECT
 class Source:
     """What to learn from: ``lake`` (at a version, the newest by default), ``complete-journey``, or a file.
 
-    The columns and the file of ``items`` belong to a file of events.
+    The columns and the file of ``items`` belong to a file of events. ``until`` is a moment in ISO 8601, UTC where no
+    zone is given: what happened then or later is not seen.
     """
 
     name: str
     lake_version: int | None = None
+    until: str | None = None
     columns: EventColumns = field(default_factory=EventColumns)
     items: str | None = None
     item_columns: ItemColumns = field(default_factory=ItemColumns)
@@ -91,6 +94,25 @@ def read(source: Source) -> Loaded:
     Raises:
         InvalidData: there is nothing to read, or a file breaks a rule.
     """
+    found = _read(source)
+    if source.until is None:
+        return found
+    rows = found.data.times < moment_of(source.until).timestamp()
+    if not rows.any():
+        raise InvalidData("until", f"nothing happened before {source.until}")
+    return Loaded(data=found.data.take(rows), notes={**found.notes, "events_from_then_on": int((~rows).sum())})
+
+
+def moment_of(until: str) -> datetime:
+    """The moment that a text names. Raises InvalidData."""
+    try:
+        moment = datetime.fromisoformat(until)
+    except ValueError:
+        raise InvalidData("until", f"{until!r} must be a date or a moment such as 2026-01-31T18:00:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _read(source: Source) -> Loaded:
     if source.name == LAKE:
         return _read_lake(source.lake_version)
     if source.name == COMPLETE_JOURNEY:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zlib import crc32
 
 import duckdb
 import numpy as np
@@ -53,6 +54,11 @@ class Visit:
     at: datetime
     wanted: Mapping[str, int]
     history: tuple[tuple[str, int], ...]  # what it bought before and when, oldest first
+
+    @property
+    def key(self) -> str:
+        """Which visit it is."""
+        return f"{self.household}-{self.at:%Y%m%d%H%M%S}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +113,10 @@ def visits(folder: Path) -> Iterator[list[Visit]]:
 
 def _baskets(folder: Path) -> Iterator[tuple[str, int, list[str], list[int]]]:
     with duckdb.connect() as connection:
-        parameters = {"transactions": str(tables(folder)["transactions"]), "start": (START + BEFORE).replace(tzinfo=None)}
+        parameters = {
+            "transactions": str(tables(folder)["transactions"]),
+            "start": (START + BEFORE).replace(tzinfo=None),
+        }
         for household, moment, products, cents in connection.execute(VISITS, parameters).fetchall():
             yield str(household), int(moment), list(map(str, products)), cents
 
@@ -120,12 +129,13 @@ def _history(data: Interactions, household: int, moment: int) -> tuple[tuple[str
     return tuple((ids[item], int(at)) for item, at in zip(data.items[begin:end], data.times[begin:end], strict=True))
 
 
-def request(day: Sequence[Visit]) -> dict[str, object]:
+def question(day: Sequence[Visit]) -> dict[str, object]:
     """What the shop asks of ``POST /api/v1/recommendations`` for these visits."""
     return {
         "experiment": KEY,
         "surface": SURFACE,
         "k": LIST,
+        "exclude_history": False,  # groceries are bought again
         "expose": True,
         "users": [
             {
@@ -141,8 +151,17 @@ def request(day: Sequence[Visit]) -> dict[str, object]:
     }
 
 
-def behaviour(visit: Visit, shown: Shown, rng: np.random.Generator) -> Iterator[Event]:
+def shown(made: Mapping[str, object]) -> Shown:
+    """A list as it was answered."""
+    items: Sequence[Mapping[str, object]] = made["items"]  # type: ignore[assignment]
+    return Shown(
+        ranking_id=str(made["ranking_id"]), arm=str(made["arm"]), items=tuple(str(slot["item_id"]) for slot in items)
+    )
+
+
+def behaviour(visit: Visit, shown: Shown) -> Iterator[Event]:
     """What a household does with a list: looks at it from the top, clicks, and buys what it does not forget."""
+    rng = np.random.default_rng([SEED, crc32(visit.key.encode())])
     clicked: set[str] = set()
     for position, item in enumerate(shown.items, start=1):
         slot: Event = {"item_id": item, "position": position, "ranking_id": shown.ranking_id}
@@ -162,7 +181,7 @@ def _event(visit: Visit, shown: Shown, name: str, seconds: int, properties: Even
     return {
         "type": "track",
         "event": name,
-        "messageId": f"{shown.ranking_id}-{name}-{seconds}",
+        "messageId": f"{visit.key}-{name}-{seconds}",  # a day that is sent again doubles nothing
         "userId": visit.household,
         "timestamp": (visit.at + timedelta(seconds=seconds)).isoformat(),
         "properties": {"experiment": KEY, "arm": shown.arm, "simulated": True, **properties},

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from http import HTTPStatus
-from http.client import HTTPConnection
 from itertools import islice
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import orjson
 from django.conf import settings
 from django.db import transaction
 from rich.console import Console
@@ -29,18 +24,14 @@ from recommenders.services import register_version
 from winnow import processes
 from winnow.accounts.keys import create_api_key, revoke_api_key
 from winnow.accounts.models import Scope
-from winnow.demo import openbandit, simulation
+from winnow.demo import groceries, openbandit, shopping, simulation
+from winnow.demo.client import BATCH, Client, DemoFailed
 from winnow.demo.openbandit import Event
 from winnow.jobs.evaluation import needs_refresh, request_evaluation
-from winnow.jobs.models import State
 from winnow.up import free_port, port_is_free
 
-BATCH = 500  # events in a request
-EXPERIMENTS = (*(f"open-bandit-{campaign}" for campaign in openbandit.CAMPAIGNS), simulation.KEY)
-
-
-class DemoFailed(RuntimeError):
-    """A step of the demo did not work; the message says which."""
+REPLAYED = (*(f"open-bandit-{campaign}" for campaign in openbandit.CAMPAIGNS), simulation.KEY)
+EXPERIMENTS = (*REPLAYED, groceries.KEY)
 
 
 @contextmanager
@@ -74,7 +65,8 @@ def run(url: str, console: Console) -> None:
     register(console)
     console.print(f"[bold]3. Events[/] to {url}/v1/batch")
     send_all(url, wheel, folder)
-    console.print("[bold]4. Evaluation[/] by the Celery worker")
+    shopping.run(url, console)
+    console.print("[bold]6. Evaluation[/] by the Celery worker")
     evaluate(console)
     for key in EXPERIMENTS:
         report = experiment_detail(key).report
@@ -105,7 +97,7 @@ def register(console: Console) -> None:
     for campaign in openbandit.CAMPAIGNS:
         _create(openbandit.draft(campaign), openbandit.START, openbandit.STOP)
     _create(simulation.draft(), simulation.START, simulation.STOP)
-    console.print(f"   strategies random@1 and bts@1; experiments {', '.join(EXPERIMENTS)}")
+    console.print(f"   strategies random@1 and bts@1; experiments {', '.join(REPLAYED)}")
 
 
 def _create(draft: lifecycle.Draft, start: datetime, stop: datetime) -> None:
@@ -141,25 +133,14 @@ def _send(url: str, key: str, events: Iterator[Event], mark: Path, progress: Pro
         return
     sent = int(mark.read_text()) if mark.exists() else 0
     remaining = islice(events, sent, None)
-    address = urlsplit(url)
-    connection = HTTPConnection(address.hostname or "", address.port, timeout=60)
-    while batch := list(islice(remaining, BATCH)):
-        _post(connection, key, batch)
-        sent += len(batch)
-        mark.write_text(str(sent))
-        progress.update(task, completed=sent)
+    with Client(url) as client:
+        while batch := list(islice(remaining, BATCH)):
+            client.send(batch, key=key)
+            sent += len(batch)
+            mark.write_text(str(sent))
+            progress.update(task, completed=sent)
     mark.write_text(f"{sent} all")
     progress.update(task, total=sent)
-    connection.close()
-
-
-def _post(connection: HTTPConnection, key: str, batch: list[Event]) -> None:
-    headers = {"Authorization": "Basic " + b64encode(f"{key}:".encode()).decode(), "Content-Type": "application/json"}
-    connection.request("POST", "/v1/batch", orjson.dumps({"batch": batch}), headers)
-    response = connection.getresponse()
-    answer = orjson.loads(response.read())
-    if response.status != HTTPStatus.OK or answer.get("rejected"):
-        raise DemoFailed(f"POST /v1/batch answered {response.status}: {str(answer)[:300]}")
 
 
 def evaluate(console: Console) -> None:
@@ -170,16 +151,7 @@ def evaluate(console: Console) -> None:
     if not jobs:
         console.print("   every result is up to date")
         return
-    with Progress(*_COLUMNS, console=console) as progress:
-        tasks = {key: progress.add_task(f"   {key}", total=None) for key in jobs}
-        while any(job.open for job in jobs.values()):
-            time.sleep(0.1)
-            for key, job in jobs.items():
-                job.refresh_from_db()
-                progress.update(tasks[key], completed=job.done, total=job.total or None)
-    failed = [f"{key}: {job.error}" for key, job in jobs.items() if job.state == State.FAILED]
-    if failed:
-        raise DemoFailed("the evaluation failed. " + "; ".join(failed))
+    shopping.watch(jobs, console)
 
 
 _COLUMNS = (TextColumn("{task.description:34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

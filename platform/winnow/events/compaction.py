@@ -22,6 +22,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from winnow.events import drift
 from winnow.events.lake import COLUMNS, INBOX, DayFile, Lake
 from winnow.events.models import Batch, InboxBody
 from winnow.events.warehouse import connect, parquet
@@ -41,7 +42,9 @@ class Compaction:
 
 
 def compact(*, progress: Callable[[int], None] | None = None) -> Compaction | None:
-    """Carry the whole inbox into the lake; ``progress`` is told how many events of it are done.
+    """Carry all that is in the inbox now into the lake; ``progress`` is told how many events of it are done.
+
+    What comes meanwhile waits for the next run: under steady traffic there is always more, in ever smaller batches.
 
     None if another process is at it.
     """
@@ -51,8 +54,9 @@ def compact(*, progress: Callable[[int], None] | None = None) -> Compaction | No
         lake = Lake(settings.LAKE)
         lake.settle()
         _rewrite_days(lake)  # first, so that one that died is repeated at the same version, over its own file
+        newest = InboxBody.objects.aggregate(last=Max("id"))["last"] or 0
         done: list[Batch] = []
-        for batch in _batches(lake):
+        for batch in _batches(lake, newest):
             done.append(_carry(lake, batch))
             if progress:
                 progress(sum(batch.events + batch.duplicates for batch in done))
@@ -63,26 +67,27 @@ def compact(*, progress: Callable[[int], None] | None = None) -> Compaction | No
     )
 
 
-def _batches(lake: Lake) -> Iterator[Batch]:
-    """Those that an earlier process left open, then new ones until the inbox is empty."""
+def _batches(lake: Lake, newest: int) -> Iterator[Batch]:
+    """Those that an earlier process left open, then new ones until the inbox has no row up to the newest."""
     yield from Batch.objects.filter(committed_at=None).order_by("number")
-    while batch := _name_batch(lake):
+    while batch := _name_batch(lake, newest):
         yield batch
 
 
-def _name_batch(lake: Lake) -> Batch | None:
+def _name_batch(lake: Lake, newest: int) -> Batch | None:
     """Bind the oldest inbox rows to a new batch, numbered above all that the database or the lake knows."""
+    in_lake = lake.open().transaction_version(INBOX) or 0  # before the transaction: requests wait for its end
+    waiting = InboxBody.objects.filter(batch=None, id__lte=newest).order_by("id")
     with transaction.atomic():
         ids: list[int] = []
         events = 0
-        for pk, count in InboxBody.objects.filter(batch=None).order_by("id").values_list("id", "count").iterator():
+        for pk, count in waiting.values_list("id", "count").iterator():
             ids.append(pk)
             events += count
             if events >= BATCH_EVENTS:
                 break
         if not ids:
             return None
-        in_lake = lake.open().transaction_version(INBOX) or 0
         in_database = Batch.objects.aggregate(last=Max("number"))["last"] or 0
         batch = Batch.objects.create(number=max(in_lake, in_database) + 1)
         InboxBody.objects.filter(batch=None, id__gte=ids[0], id__lte=ids[-1]).update(batch=batch)
@@ -91,18 +96,20 @@ def _name_batch(lake: Lake) -> Batch | None:
 
 def _carry(lake: Lake, batch: Batch) -> Batch:
     table = lake.open()  # the handle that is asked and the handle that writes are the same
+    seen: tuple[drift.Seen, ...] = ()
     if (table.transaction_version(INBOX) or 0) < batch.number:
-        _write(lake, table, batch)
+        seen = _write(lake, table, batch)
     else:
         _recall(table, batch)
     with transaction.atomic():
         batch.committed_at = timezone.now()
         batch.save()
+        drift.note(seen)
         InboxBody.objects.filter(batch=batch).delete()
     return batch
 
 
-def _write(lake: Lake, table: DeltaTable, batch: Batch) -> None:
+def _write(lake: Lake, table: DeltaTable, batch: Batch) -> tuple[drift.Seen, ...]:
     connection = connect()
     try:
         received = _load(connection, batch)
@@ -113,12 +120,14 @@ def _write(lake: Lake, table: DeltaTable, batch: Batch) -> None:
             )
             for day in days
         ]
+        seen = drift.look(connection)
     finally:
         connection.close()
     batch.events = sum(file.rows for file in files)
     batch.duplicates = received - batch.events
     counts = {"events": batch.events, "duplicates": batch.duplicates}
     batch.lake_version = lake.commit(table, files, batch=batch.number, metadata=counts)
+    return seen
 
 
 def _recall(table: DeltaTable, batch: Batch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from winnow.events.errors import BadEvent
+from winnow.events.errors import BadEvent, short
 
 TRACK = "track"
 # docs/tracking.md has the same table
@@ -34,7 +34,8 @@ def as_track(raw: Mapping[str, object]) -> Mapping[str, object]:
     call = raw.get("type")
     name = EVENT_OF_CALL.get(call) if isinstance(call, str) else None
     if name is None:
-        raise BadEvent("type", f"{str(call)[:60]!r} must be one of {', '.join(CALLS)}")
+        raise BadEvent("type", f"{short(call)} must be one of {', '.join(CALLS)}")
+    properties: dict[str, object]
     if call == "alias":
         properties = {"previous_id": _needed(raw, "previousId")}
     elif call == "group":
@@ -50,14 +51,14 @@ def as_track(raw: Mapping[str, object]) -> Mapping[str, object]:
 def _needed(raw: Mapping[str, object], field: str) -> str:
     value = raw.get(field)
     if not isinstance(value, str) or not 0 < len(value) <= LONGEST_KEPT:
-        raise BadEvent(field, f"{str(value)[:60]!r} must be a text of 1 to {LONGEST_KEPT} characters")
+        raise BadEvent(field, f"{short(value)} must be a text of 1 to {LONGEST_KEPT} characters")
     return value
 
 
 def _object(raw: Mapping[str, object], field: str) -> dict[str, object]:
     value = raw.get(field) or {}
     if not isinstance(value, dict):
-        raise BadEvent(field, f"{str(value)[:60]!r} must be a JSON object")
+        raise BadEvent(field, f"{short(value)} must be a JSON object")
     return value
 
 

@@ -12,6 +12,7 @@ import orjson
 
 from winnow.events.envelope import as_track, kept_context
 from winnow.events.errors import BadEvent as BadEvent  # whoever parses needs it
+from winnow.events.errors import short
 
 BUCKETS = 64
 LONGEST_EVENT = 32_768  # bytes of JSON
@@ -94,9 +95,11 @@ def bucket_of(user_id: str) -> int:
 
 
 def parse_event(raw: object, *, received_at: datetime) -> Event:
-    """An event in Segment's envelope as a row of the lake. Raises BadEvent."""
+    """An event in Segment's envelope as a row of the lake. Raises BadEvent, also one that comes in its place."""
+    if isinstance(raw, BadEvent):
+        raise raw
     if not isinstance(raw, Mapping):
-        raise BadEvent("event", f"{_short(raw)} must be a JSON object")
+        raise BadEvent("event", f"{short(raw)} must be a JSON object")
     if raw.get("type", "track") != "track":
         raw = as_track(raw)
     name = _text(raw, "event", longest=200)
@@ -104,7 +107,7 @@ def parse_event(raw: object, *, received_at: datetime) -> Event:
     if name is None:
         raise BadEvent("event", "is missing; it names what happened")
     if not isinstance(properties, Mapping):
-        raise BadEvent("properties", f"{_short(properties)} must be a JSON object")
+        raise BadEvent("properties", f"{short(properties)} must be a JSON object")
     message_id = _text(raw, "messageId", longest=100)
     if message_id is None:
         raise BadEvent("messageId", "is missing; without it a repeated message would count twice")
@@ -135,7 +138,7 @@ def _texts(properties: Mapping[str, object]) -> dict[str, str | None]:
     texts = {name: _text(properties, name, prefix="properties.") for name in TEXTS}
     currency = texts["currency"]
     if currency is not None and not CURRENCY.fullmatch(currency):
-        raise BadEvent("properties.currency", f"{_short(currency)} must be three capital letters (ISO 4217)")
+        raise BadEvent("properties.currency", f"{short(currency)} must be three capital letters (ISO 4217)")
     return texts
 
 
@@ -144,11 +147,11 @@ def _text(source: Mapping[str, object], field: str, *, longest: int = 200, prefi
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise BadEvent(prefix + field, f"{_short(value)} must be a text")
+        raise BadEvent(prefix + field, f"{short(value)} must be a text")
     if len(value) > longest:
-        raise BadEvent(prefix + field, f"{_short(value)} has {len(value)} characters, must have at most {longest}")
+        raise BadEvent(prefix + field, f"{short(value)} has {len(value)} characters, must have at most {longest}")
     if UNFIT.search(value):
-        raise BadEvent(prefix + field, f"{_short(value)} must not hold a NUL or half of a surrogate pair")
+        raise BadEvent(prefix + field, f"{short(value)} must not hold a NUL or half of a surrogate pair")
     return value
 
 
@@ -169,9 +172,9 @@ def _whole(properties: Mapping[str, object], field: str, *, least: int, most: in
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         unit = " (money in minor units: 1999 for 19.99)" if field == "value" else ""
-        raise BadEvent(f"properties.{field}", f"{_short(value)} must be a whole number{unit}")
+        raise BadEvent(f"properties.{field}", f"{short(value)} must be a whole number{unit}")
     if not least <= value <= most:
-        raise BadEvent(f"properties.{field}", f"{_short(value)} must be between {least} and {most}")
+        raise BadEvent(f"properties.{field}", f"{short(value)} must be between {least} and {most}")
     return value
 
 
@@ -183,13 +186,11 @@ def _moment(raw: object, received_at: datetime) -> datetime:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise BadEvent("timestamp", f"{_short(raw)} must be ISO 8601 with a time zone, such as 2026-01-31T12:00:00Z")
+        raise BadEvent("timestamp", f"{short(raw)} must be ISO 8601 with a time zone, such as 2026-01-31T12:00:00Z")
     if moment > received_at + FUTURE:
-        raise BadEvent(
-            "timestamp", f"{_short(raw)} lies in the future; it must be at most an hour after it is received"
-        )
+        raise BadEvent("timestamp", f"{short(raw)} lies in the future; it must be at most an hour after it is received")
     if moment < EARLIEST:
-        raise BadEvent("timestamp", f"{_short(raw)} must not be before 2000")
+        raise BadEvent("timestamp", f"{short(raw)} must not be before 2000")
     return moment
 
 
@@ -208,8 +209,3 @@ def _rest(properties: Mapping[str, object], context: object, longest: int) -> st
 
 def _microseconds(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…" + text[-1]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
 from winnow.catalog.models import ProfileVersion
 from winnow.catalog.profiles import compute_version, delete_old_versions, newest_version
+from winnow.events.lake import Lake
 from winnow.events.models import InboxBody
 from winnow.events.warehouse import LakeWarehouse
 from winnow.jobs.evaluation import compact_soon
@@ -24,6 +26,11 @@ def request_profiles(*, requested_by: str = "") -> Job:
     return request(Kind.PROFILE, SUBJECT, requested_by=requested_by)
 
 
+def latest_profile_job() -> Job | None:
+    """The computation that was asked for last."""
+    return Job.objects.filter(kind=Kind.PROFILE).order_by("-created_at").first()
+
+
 def profiles_are_due() -> bool:
     """Whether there are events that no profile has seen, and the last computation is long enough ago."""
     last = Job.objects.filter(kind=Kind.PROFILE).exclude(finished_at=None).order_by("-finished_at").first()
@@ -31,7 +38,7 @@ def profiles_are_due() -> bool:
         if timezone.now() < last.finished_at + REST * (last.finished_at - last.started_at):
             return False
     newest = newest_version()
-    return InboxBody.objects.exists() or LakeWarehouse().version != (newest.lake_version if newest else 0)
+    return InboxBody.objects.exists() or Lake(settings.LAKE).version() != (newest.lake_version if newest else 0)
 
 
 def profile(job: Job) -> None:

@@ -64,10 +64,12 @@ def _train(order: Order, tell: Tell) -> dict[str, object]:
 
     from recommenders.services import artefact_root
     from recommenders.training import checkpoint_for, train
-    from winnow.catalog.interactions import read
+    from winnow.catalog.interactions import LEFT_OUT, read
 
     tell({"progress": 0.0, "step": "reading the data"})
     found = read(order.source)
+    left_out = sum(count for name, count in found.notes.items() if name in LEFT_OUT)
+    tell({"progress": 0.0, "step": f"read {len(found.data):,} acts, left {left_out:,} out"})
     code = version("winnow-platform")
     checkpoint = checkpoint_for(
         Path(settings.HOME) / "checkpoints",
@@ -80,18 +82,22 @@ def _train(order: Order, tell: Tell) -> dict[str, object]:
     )
     limit_memory(order.budget)
     tell({"started": True})
-    name, _ = train(
-        order.key,
-        found.data,
-        artefact_root(),
-        config=order.config,
-        seed=order.seed,
-        budget=order.budget,
-        progress=_progress(tell),
-        code_version=code,
-        checkpoint=checkpoint,
-        notes=found.notes,
-    )
+    try:
+        name, _ = train(
+            order.key,
+            found.data,
+            artefact_root(),
+            config=order.config,
+            seed=order.seed,
+            budget=order.budget,
+            progress=_progress(tell),
+            code_version=code,
+            checkpoint=checkpoint,
+            notes=found.notes,
+        )
+    except Exception:
+        checkpoint.remove()  # a place from which training failed once would fail again; a kill does not come here
+        raise
     return {"version": name, "checkpoint": str(checkpoint.folder)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -10,7 +11,7 @@ from typing import cast
 from recommenders.contracts import BUDGET, Budget
 from recommenders.errors import InvalidData
 from recommenders.training import new_strategy
-from winnow.catalog.interactions import LAKE, Source, named
+from winnow.catalog.interactions import LAKE, Source, moment_of, named
 from winnow.events.warehouse import LakeWarehouse
 from winnow.jobs.evaluation import compact_soon
 from winnow.jobs.models import Job, Kind
@@ -28,6 +29,7 @@ def request_training(
     key: str,
     *,
     data: str,
+    until: str | None = None,
     config: Mapping[str, object] | None = None,
     seed: int = 0,
     budget: Budget = BUDGET,
@@ -39,6 +41,7 @@ def request_training(
     Args:
         key: of the strategy.
         data: ``lake`` or ``complete-journey``.
+        until: a moment in ISO 8601; only what happened before it is seen.
         config: fields of the strategy's configuration.
         seed: of everything that is drawn.
         budget: what the training may use.
@@ -52,11 +55,14 @@ def request_training(
     """
     new_strategy(key, config)
     named(data)
+    if until is not None:
+        moment_of(until)
     check_seed(seed)
     check_budget(budget)
     parameters = {
         "data": data,
-        "config": dict(config or {}),
+        "until": until,
+        "config": json.loads(json.dumps(config or {})),  # as the database will give it back: with lists
         "seed": seed,
         "budget": asdict(budget),
         "current": current,
@@ -71,7 +77,7 @@ def train(job: Job) -> None:
     """Train as the job says and register the version. What a killed attempt had learnt is not lost."""
     job.report_progress(0, PROMILLE, step="compact")
     asked = job.parameters
-    source = pinned(replace(named(asked["data"]), lake_version=asked.get("lake_version")))
+    source = pinned(replace(named(asked["data"]), lake_version=asked.get("lake_version"), until=asked["until"]))
     if source.lake_version != asked.get("lake_version"):  # a later attempt has to learn from the same events
         job.parameters = asked | {"lake_version": source.lake_version}
         job.save(update_fields=["parameters"])

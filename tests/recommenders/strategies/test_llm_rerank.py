@@ -102,6 +102,17 @@ def test_servers_that_do_not_know_schemas_are_asked_in_a_form_they_know_and_only
     assert strategy.outcomes == {"answered": 3}
 
 
+def test_a_question_that_the_server_refuses_does_not_loosen_the_form_of_others(server: ChatServer) -> None:
+    server.reply = chat_server.failing(400)  # as filters of content do
+    strategy, data = trained(server.url, at_once=1)
+    given, ranked = ask(strategy, data, [0])
+    assert ranked is given
+    server.reply = chat_server.backwards
+    ask(strategy, data, [1])
+    assert server.requests[-1]["response_format"]["type"] == "json_schema"
+    assert strategy.outcomes == {"status 400": 1, "answered": 1}
+
+
 @pytest.mark.parametrize(
     ("reply", "outcome"),
     [

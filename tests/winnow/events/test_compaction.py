@@ -216,7 +216,7 @@ def test_two_compactors_do_not_meet(monkeypatch):
         thread = threading.Thread(target=other)
         thread.start()
         thread.join()
-        original(*args)
+        return original(*args)
 
     monkeypatch.setattr(compaction, "_write", meanwhile)
     compact()

@@ -10,6 +10,7 @@ import numpy as np
 from django.conf import settings
 
 from experiments.contracts import PlannedArm, Role, Unit
+from experiments.models import Experiment
 from experiments.services import lifecycle
 from recommenders.artefacts import save
 from recommenders.base import NoConfig, Strategy
@@ -127,3 +128,8 @@ def current_is(key: str, label: str | None) -> None:
     row = StrategyRow.objects.get(key=key)
     row.current = row.versions.get(version=label.partition("@")[2]) if label else None
     row.save()
+
+
+def exists(key: str) -> bool:
+    """Whether there is an experiment with this key."""
+    return Experiment.objects.filter(key=key).exists()

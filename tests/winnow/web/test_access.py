@@ -10,6 +10,7 @@ from tests.winnow.web.reports import make_experiment
 from winnow import urls as product
 from winnow.accounts.models import User
 from winnow.accounts.roles import Role
+from winnow.api.tracking import CALL_OF_ADDRESS
 from winnow.celery import app
 from winnow.checks import addresses
 from winnow.jobs.models import Job, Kind
@@ -27,12 +28,14 @@ EVERYBODY = {
     "/login/link/<str:token>": ("GET", "/login/link/x", (200,) * 5),
     "/logout": ("POST", "/logout", (302,) * 5),
     "/language": ("POST", "/language", (302,) * 5),
-    "/v1/batch": ("POST", "/v1/batch", (401,) * 5),  # a key, not a person
-    "/v1/track": ("POST", "/v1/track", (401,) * 5),
+    **{f"/v1/{name}": ("POST", f"/v1/{name}", (400,) * 5) for name in CALL_OF_ADDRESS},  # a key, not a person
 }
 READERS = {
     "/": ("GET", "/", (TO_LOGIN, 200, 200, 200, 200)),
     "/strategies": ("GET", "/strategies", (TO_LOGIN, 200, 200, 200, 200)),
+    "/profiles": ("GET", "/profiles", (TO_LOGIN, 200, 200, 200, 200)),
+    "/profiles/item": ("GET", "/profiles/item?id=x", (TO_LOGIN, 404, 404, 404, 404)),
+    "/api/v1/profiles/item": ("GET", "/api/v1/profiles/item?id=x", (401, 404, 404, 404, 404)),
     "/experiments/<slug:key>": ("GET", "/experiments/exp", (TO_LOGIN, 200, 200, 200, 200)),
     "/experiments/<slug:key>/job": ("GET", "/experiments/exp/job", (TO_LOGIN, 302, 302, 302, 302)),
     "/api/v1/": ("GET", "/api/v1/", (TO_LOGIN, 404, 404, 404, 404)),
@@ -40,10 +43,15 @@ READERS = {
     "/api/v1/openapi.json": ("GET", "/api/v1/openapi.json", (TO_LOGIN, 200, 200, 200, 200)),
     "/api/v1/experiments": ("GET", "/api/v1/experiments", (401, 200, 200, 200, 200)),
     "/api/v1/experiments/<key>/report": ("GET", "/api/v1/experiments/exp/report", (401, 404, 404, 404, 404)),
+    "/metrics": ("GET", "/metrics", (401, 200, 200, 200, 200)),
     "/api/v1/plan": ("GET", "/api/v1/plan?metric=none", (401, 400, 400, 400, 400)),
     "/api/v1/jobs/<job_id>": ("GET", f"/api/v1/jobs/{JOB}", (401, 200, 200, 200, 200)),
 }
 RUNNERS = {
+    "/profiles/refresh": ("POST", "/profiles/refresh", (TO_LOGIN, 403, 302, 302, 302)),
+    "/profiles/user": ("GET", "/profiles/user?id=x", (TO_LOGIN, 403, 404, 404, 404)),
+    "/api/v1/profiles/user": ("GET", "/api/v1/profiles/user?id=x", (401, 401, 404, 404, 404)),
+    "/api/v1/recommendations": ("POST", "/api/v1/recommendations", (401, 401, 400, 400, 400)),
     "/experiments/<slug:key>/refresh": ("POST", "/experiments/exp/refresh", (TO_LOGIN, 403, 302, 302, 302)),
     "/experiments/<slug:key>/start": ("POST", "/experiments/exp/start", (TO_LOGIN, 403, 302, 302, 302)),
     "/experiments/<slug:key>/stop": ("POST", "/experiments/exp/stop", (TO_LOGIN, 403, 302, 302, 302)),

@@ -1,0 +1,27 @@
+"""How a request to the tracking protocol is turned down: a status, a code for programs, a message for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import orjson
+from django.http import HttpResponse
+
+
+class Refused(Exception):
+    """A request that is not carried out. ``code`` is for programs, the message for people."""
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.headers = dict(headers or {})
+
+    def answer(self) -> HttpResponse:
+        """The response that says so."""
+        return json_answer({"code": self.code, "message": str(self)}, self.status, self.headers)
+
+
+def json_answer(data: Mapping[str, object], status: int, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """A response of JSON."""
+    return HttpResponse(orjson.dumps(data), content_type="application/json", status=status, headers=headers)
