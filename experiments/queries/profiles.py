@@ -52,7 +52,9 @@ def covariate_columns(figures: tuple[str, ...]) -> tuple[str, ...]:
 def covariate_labels(figures: tuple[str, ...]) -> tuple[str, ...]:
     """What people call those columns, in the same order."""
     return tuple(
-        label for figure in figures for label in (f"{FIGURES[figure]} (profile)", f"{FIGURES[figure]} unknown (profile)")
+        label
+        for figure in figures
+        for label in (f"{FIGURES[figure]} (profile)", f"{FIGURES[figure]} unknown (profile)")
     )
 
 

@@ -60,9 +60,7 @@ def settings_of(experiment: Experiment, *, profiles: str = "") -> Settings:
         unit=Unit(experiment.unit),
         unit_note=experiment.unit_note,
         arms=arms,
-        metrics=tuple(
-            _planned(definition, row, figures) for definition, row in zip(definitions, chosen, strict=True)
-        ),
+        metrics=tuple(_planned(definition, row, figures) for definition, row in zip(definitions, chosen, strict=True)),
         alpha=experiment.alpha,
         stopping=Stopping(experiment.stopping),
         planned_units=experiment.planned_units,
@@ -146,7 +144,8 @@ def _planned(definition: MetricDefinition, row: ExperimentMetric, figures: tuple
         direction=definition.direction,
         scale=definition.scale,
         margin=row.margin,
-        covariates=covariate_names(definition) + (() if definition.kind is Kind.QUANTILE else covariate_labels(figures)),
+        covariates=covariate_names(definition)
+        + (() if definition.kind is Kind.QUANTILE else covariate_labels(figures)),
         winsor=definition.winsor,
         quantile=definition.quantile,
         description=definition.description,

@@ -12,8 +12,9 @@ TOLD = """
 CREATE OR REPLACE TEMP VIEW told AS
 SELECT item_id, timestamp, told.category AS category, told.name AS text, TRY_CAST(told.price AS DOUBLE) AS price
 FROM (
-  SELECT item_id, timestamp, JSON_TRANSFORM(properties, '{"category": "VARCHAR", "name": "VARCHAR", "price": "VARCHAR"}')
-    AS told
+  SELECT
+    item_id, timestamp,
+    JSON_TRANSFORM(properties, '{"category": "VARCHAR", "name": "VARCHAR", "price": "VARCHAR"}') AS told
   FROM past
   WHERE item_id IS NOT NULL AND event IN ('Product Viewed', 'Product Added', 'Product Added to Wishlist')
     AND REGEXP_MATCHES(properties, '"(category|name|price)"')
@@ -25,6 +26,7 @@ FROM (
       '[{"product_id": "VARCHAR", "category": "VARCHAR", "name": "VARCHAR", "price": "VARCHAR"}]'
     )) AS product
     FROM past WHERE event = 'Order Completed' AND CONTAINS(properties, '"products"')
+      AND REGEXP_MATCHES(properties, '"(category|name|price)"')
   )
   WHERE product.product_id <> ''
 )

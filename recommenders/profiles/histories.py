@@ -100,7 +100,7 @@ class Texts(Sequence[str]):
 
     def __init__(self, path: Path) -> None:
         self._ends = _map(_ends_of(path), "<i8")
-        self._bytes = memoryview(_map(path, "<u1"))
+        self._bytes = _map(path, "<u1").data
 
     def __len__(self) -> int:
         return len(self._ends)

@@ -33,8 +33,8 @@ WITH counted AS (
 SELECT
   item_id, text, category, price, price_rank,
   CASE
-    WHEN price_rank IS NULL THEN '' WHEN price_rank < 0.25 THEN 'lowest quarter' WHEN price_rank < 0.5 THEN 'second quarter'
-    WHEN price_rank < 0.75 THEN 'third quarter' ELSE 'highest quarter'
+    WHEN price_rank IS NULL THEN '' WHEN price_rank < 0.25 THEN 'lowest quarter'
+    WHEN price_rank < 0.5 THEN 'second quarter' WHEN price_rank < 0.75 THEN 'third quarter' ELSE 'highest quarter'
   END AS price_band,
   COALESCE(impressions, 0) AS impressions, COALESCE(views, 0) AS views, COALESCE(clicks, 0) AS clicks,
   COALESCE(favourites, 0) AS favourites, COALESCE(purchases, 0) AS purchases, COALESCE(buyers, 0) AS buyers,

@@ -137,7 +137,8 @@ SELECT
   user_rows.*,
   CASE
     WHEN spend_per_month IS NULL THEN $none WHEN spend_per_month <= cuts.power[1] THEN 'lowest quarter'
-    WHEN spend_per_month <= cuts.power[2] THEN 'second quarter' WHEN spend_per_month <= cuts.power[3] THEN 'third quarter'
+    WHEN spend_per_month <= cuts.power[2] THEN 'second quarter'
+    WHEN spend_per_month <= cuts.power[3] THEN 'third quarter'
     ELSE 'highest quarter'
   END AS segment_purchasing_power,
   CASE

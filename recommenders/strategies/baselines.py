@@ -58,6 +58,13 @@ class PopularityConfig:
             raise InvalidConfig("half_life_days", f"{self.half_life_days:g} must be above 0, or None")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrequencyConfig(PopularityConfig):
+    """The same. One user's habits change more slowly than what sells."""
+
+    half_life_days: float | None = 60.0
+
+
 class RecentPopularity(Strategy[PopularityConfig]):
     """What most users took, lately: Σ ½^(age / half-life) over the users that took it."""
 
@@ -89,12 +96,12 @@ class RecentPopularity(Strategy[PopularityConfig]):
         return strategy
 
 
-class UserFrequency(Strategy[PopularityConfig]):
+class UserFrequency(Strategy[FrequencyConfig]):
     """What this user took most often, lately; the others' favourites behind it, scaled below 1."""
 
     key, name, family = "user-frequency", "The user's own favourites", "baseline"
     description = "What this user took most often, lately; then what most users took."
-    Config = PopularityConfig
+    Config = FrequencyConfig
     requires = frozenset({"history"})
 
     def fit(
@@ -121,7 +128,7 @@ class UserFrequency(Strategy[PopularityConfig]):
         return {"popularity": self.popularity}
 
     @classmethod
-    def restore(cls, config: PopularityConfig, arrays: Arrays, items: Items) -> Self:
+    def restore(cls, config: FrequencyConfig, arrays: Arrays, items: Items) -> Self:
         strategy = cls(config)
         strategy.popularity = arrays["popularity"].astype(np.float32)
         return strategy

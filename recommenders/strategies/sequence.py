@@ -82,7 +82,7 @@ def check(data: Interactions, config: SequenceConfig, budget: Budget) -> None:
 def bytes_for(data: Interactions, config: SequenceConfig) -> int:
     """About how much memory training takes beside the data itself and PyTorch."""
     vectors = COPIES * len(data.catalogue) * config.width
-    content = 3 * len(data.catalogue) * config.content_width * (data.catalogue.features != frozenset())
+    content = 3 * len(data.catalogue) * (config.content_width + config.width) * (data.catalogue.features != frozenset())
     states = config.batch * (config.negatives * 4 + config.width * 40 * config.layers)
     asking = 4 * ROWS_AT_ONCE * len(data.catalogue)
     return 4 * (vectors + content + states + asking)

@@ -22,6 +22,7 @@ RESERVE = 0.95  # of the budget, for steps
 BUSY = 3.0  # how many times longer than its computing training may take on a busy machine
 NS_PER_PRODUCT = 0.4  # one thread of a slow machine, forwards and backwards
 BEST, PLACES = 10, 50
+ALIKE = 0.25  # share of the negatives that are any items, where some were never taken
 
 
 class Clock:
@@ -89,13 +90,24 @@ class Course:
 
 
 class Negatives:
-    """Items to compare a target with, drawn as often as they were taken."""
+    """Items to compare a target with, drawn as often as they were taken.
 
-    def __init__(self, data: Interactions, count: int, rng: np.random.Generator) -> None:
-        taken = np.bincount(data.items, minlength=len(data.catalogue))
-        self.rng, self.count, self.sums = rng, count, np.cumsum(taken)
+    Where content describes items that nobody took, a quarter is drawn from all items alike: otherwise nothing would
+    ever say that a kind of item does not sell.
+    """
+
+    def __init__(
+        self, data: Interactions, count: int, rng: np.random.Generator, described: npt.NDArray[np.bool_]
+    ) -> None:
+        taken = np.bincount(data.items, minlength=len(data.catalogue)).astype(np.int64)
+        weights = taken
+        if (described & (taken == 0)).any():
+            anything = described | (taken > 0)
+            shares = (1 - ALIKE) * taken / taken.sum() + ALIKE * anything / anything.sum()
+            weights = np.round(shares * 2.0**52).astype(np.int64)
+        self.rng, self.count, self.sums = rng, count, np.cumsum(weights)
         # logarithm of how often a draw brings each item: what sampling adds to the odds, to be taken off again
-        self.expected: Floats = np.log(np.maximum(count * taken / taken.sum(), 1e-12)).astype(np.float32)
+        self.expected: Floats = np.log(np.maximum(count * (weights / weights.sum()), 1e-12)).astype(np.float32)
 
     def draw(self) -> Places:
         """Codes, shape (count,)."""

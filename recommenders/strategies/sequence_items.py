@@ -17,6 +17,7 @@ WORDS = re.compile(r"[^\W_]+")
 IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 IN_HOW_MANY_ITEMS = 2  # a word of a single item says nothing about another
 OVERSAMPLING, POWER_STEPS = 16, 4
+PENALTY, RIDGE_STEPS = 1.0, 60  # of the regression of vectors on words
 
 
 def words_of(text: str) -> list[str]:
@@ -77,6 +78,38 @@ def text_vectors(items: Items, width: int, rng: np.random.Generator) -> Floats |
         return None
     left, strength, _ = leading(tf_idf(counted), width, rng)
     return unit(left * strength)
+
+
+def told_vectors(data: Interactions, start: Floats) -> Floats | None:
+    """What the words of an item tell of where its ``start`` vector lies, by ridge regression on the items taken.
+
+    Shape (items, width). Items count by the logarithm of how often they were taken; no words, no vector.
+    """
+    counted = documents(data.catalogue)
+    if counted is None:
+        return None
+    words, taken = tf_idf(counted), np.bincount(data.items, minlength=len(data.catalogue))
+    seen = np.flatnonzero(taken)
+    weights = np.sqrt(np.log1p(taken[seen])).astype(np.float32)
+    rows = sparse.csr_array(sparse.diags_array(weights) @ words[seen])
+    return unit(words @ ridge(rows, start[seen] * weights[:, None]))
+
+
+def ridge(x: sparse.csr_array, y: Floats) -> Floats:
+    """argmin ‖X B − Y‖² + penalty · ‖B‖² by conjugate gradients, one run for each column of Y, all at once.
+
+    Source: M. Hestenes, E. Stiefel (1952), Methods of conjugate gradients for solving linear systems, §3.
+    """
+    left: Floats = np.asarray(x.T @ y, dtype=np.float32)
+    found, way, size = np.zeros_like(left), left.copy(), np.square(left).sum(axis=0)
+    for _ in range(RIDGE_STEPS):
+        bent = x.T @ (x @ way) + np.float32(PENALTY) * way
+        far = size / np.maximum((way * bent).sum(axis=0), np.float32(1e-20))
+        found += far * way
+        left -= far * bent
+        before, size = size, np.square(left).sum(axis=0)
+        way = left + size / np.maximum(before, np.float32(1e-20)) * way
+    return found
 
 
 def dense_vectors(items: Items, _width: int, _rng: np.random.Generator) -> Floats | None:

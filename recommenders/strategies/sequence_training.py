@@ -17,7 +17,7 @@ from recommenders.contracts import Budget, Codes, Floats, Interactions, Kind, Pr
 from recommenders.errors import Unfit
 from recommenders.strategies.sequence_config import SequenceConfig
 from recommenders.strategies.sequence_course import Best, Clock, Course, Negatives, affordable, newcomers_bonus
-from recommenders.strategies.sequence_items import FEATURES, start_vectors, unit
+from recommenders.strategies.sequence_items import FEATURES, start_vectors, told_vectors, unit
 from recommenders.strategies.sequence_model import WEIGHT, model_of
 from recommenders.strategies.sequence_place import Passes, Running, go_on_from, place_of
 from recommenders.strategies.sequence_windows import Examples, hold_out
@@ -79,7 +79,7 @@ def _train(
     data, held_out = hold_out(whole, config.held_out, rng)
     start = start_vectors(data, config.width, rng)
     network = Network(config, data, start, content_vectors(data, start, config, rng))
-    negatives, best = Negatives(data, config.negatives, rng), Best(held_out)
+    negatives, best = Negatives(data, config.negatives, rng, network.described()[:-1]), Best(held_out)
     course = Course(planned_steps(data, network, budget), config.learning_rate, clock.used())
     running = Running(
         model=network.parts,
@@ -285,6 +285,8 @@ def content_vectors(
 ) -> Floats | None:
     """All features of the items side by side, shape (items, features); None where there are none or none is wanted."""
     found = [feature(data.catalogue, config.content_width, rng) for feature in FEATURES] if config.texts else []
+    if config.texts:
+        found.append(told_vectors(data, start))
     if config.images and data.catalogue.images is not None:
         pictures = data.catalogue.images.astype(np.float32)
         found.append(unit(pictures) if pictures.ndim == 2 else image_vectors(pictures, start, data.items))

@@ -22,6 +22,7 @@ from winnow.accounts.roles import Permission
 from winnow.api.authentication import READ, RUN
 from winnow.api.profiles import router as profiles
 from winnow.api.recommendations import router as recommendations
+from winnow.api.strategies import router as strategies
 from winnow.events.warehouse import LakeWarehouse
 from winnow.jobs.evaluation import request_evaluation
 from winnow.jobs.models import Job
@@ -39,6 +40,7 @@ api = NinjaAPI(
 
 api.add_router("", recommendations)
 api.add_router("", profiles)
+api.add_router("", strategies)
 
 
 class ExperimentRow(Schema):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from recommenders.profiles.computation import HISTORIES
 from recommenders.profiles.histories import Histories, History
 from winnow.catalog.profiles import folder_of, newest_version, profiles_folder
 
@@ -51,7 +52,7 @@ def _newest() -> Histories | None:
     if last and last.home == profiles_folder() and now < last.until:
         return last.files
     version = newest_version()
-    folder = folder_of(version) if version else None
+    folder = folder_of(version) / HISTORIES if version else None
     same = last is not None and last.folder == folder
     files = last.files if last and same else Histories(folder) if folder else None
     _opened = _Opened(home=profiles_folder(), folder=folder, files=files, until=now + CHECK_EVERY)

@@ -27,6 +27,7 @@ from winnow.jobs.models import Job, State
 from winnow.jobs.training import request_training
 
 BY = "demo"
+VISITS = 100  # in a request
 CANDIDATES = ("content",)  # beside the references, which are always judged too
 COLUMNS = (TextColumn("   {task.description:44}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
 
@@ -109,11 +110,13 @@ def shop(url: str, console: Console) -> None:
         with Client(url) as client, Progress(*COLUMNS, console=console) as progress:
             task = progress.add_task(f"{sum(map(len, days)):,} visits", total=len(days), completed=done)
             for number, day in enumerate(days[done:], start=done + 1):
-                answer = client.recommend(groceries.question(day), key=keys[Scope.RECOMMEND])
-                lists = list(map(groceries.shown, answer))
-                events = [event for visit, made in zip(day, lists, strict=True) for event in behaviour(visit, made)]
-                client.send(events, key=keys[Scope.WRITE_EVENTS])
-                served += len(lists)
+                for start in range(0, len(day), VISITS):
+                    some = day[start : start + VISITS]
+                    answer = client.recommend(groceries.question(some), key=keys[Scope.RECOMMEND])
+                    lists = map(groceries.shown, answer)
+                    events = [one for visit, made in zip(some, lists, strict=True) for one in behaviour(visit, made)]
+                    client.send(events, key=keys[Scope.WRITE_EVENTS])
+                    served += len(some)
                 mark.write_text(str(number))
                 progress.update(task, completed=number)
     finally:

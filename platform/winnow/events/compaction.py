@@ -29,6 +29,7 @@ from winnow.events.warehouse import connect, parquet
 from winnow.locks import exclusive
 
 BATCH_EVENTS = 500_000  # events in a batch, about
+ROWS_AT_ONCE = 200  # of the inbox in one transaction: on SQLite every request that writes waits for its end
 MOST_FILES = 64  # of one day, before they are rewritten as one; each costs a reader 0.06 ms
 
 
@@ -76,21 +77,22 @@ def _batches(lake: Lake, newest: int) -> Iterator[Batch]:
 
 def _name_batch(lake: Lake, newest: int) -> Batch | None:
     """Bind the oldest inbox rows to a new batch, numbered above all that the database or the lake knows."""
-    in_lake = lake.open().transaction_version(INBOX) or 0  # before the transaction: requests wait for its end
+    in_lake = lake.open().transaction_version(INBOX) or 0
     waiting = InboxBody.objects.filter(batch=None, id__lte=newest).order_by("id")
-    with transaction.atomic():
-        ids: list[int] = []
-        events = 0
-        for pk, count in waiting.values_list("id", "count").iterator():
-            ids.append(pk)
-            events += count
-            if events >= BATCH_EVENTS:
-                break
-        if not ids:
-            return None
-        in_database = Batch.objects.aggregate(last=Max("number"))["last"] or 0
-        batch = Batch.objects.create(number=max(in_lake, in_database) + 1)
-        InboxBody.objects.filter(batch=None, id__gte=ids[0], id__lte=ids[-1]).update(batch=batch)
+    ids: list[int] = []
+    events = 0
+    for pk, count in waiting.values_list("id", "count").iterator():
+        ids.append(pk)
+        events += count
+        if events >= BATCH_EVENTS:
+            break
+    if not ids:
+        return None
+    in_database = Batch.objects.aggregate(last=Max("number"))["last"] or 0
+    batch = Batch.objects.create(number=max(in_lake, in_database) + 1)
+    for begin in range(0, len(ids), ROWS_AT_ONCE):  # dying in between leaves a smaller batch
+        part = ids[begin : begin + ROWS_AT_ONCE]
+        InboxBody.objects.filter(batch=None, id__gte=part[0], id__lte=part[-1]).update(batch=batch)
     return batch
 
 
@@ -101,11 +103,13 @@ def _carry(lake: Lake, batch: Batch) -> Batch:
         seen = _write(lake, table, batch)
     else:
         _recall(table, batch)
+    rows = InboxBody.objects.filter(batch=batch).order_by("id")
+    while part := list(rows.values_list("id", flat=True)[:ROWS_AT_ONCE]):  # dying in between leaves the batch open
+        InboxBody.objects.filter(batch=batch, id__lte=part[-1]).delete()
     with transaction.atomic():
         batch.committed_at = timezone.now()
         batch.save()
         drift.note(seen)
-        InboxBody.objects.filter(batch=batch).delete()
     return batch
 
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from importlib.metadata import version
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from experiments.models import Experiment
 from recommenders.artefacts import Manifest
@@ -30,7 +31,7 @@ from winnow.jobs.training import check_seed, pinned
 MOST_STRATEGIES, MOST_K = 20, 1_000
 MOST_SECONDS = 14_400  # of all trainings; with ranking it stays below the broker's patience of six hours
 PERCENT = 100
-SIMULATED = "Part of these events is simulated."
+SIMULATED = gettext_noop("Part of these events is simulated.")
 PAUSE = 0.5  # seconds between two reports of progress
 
 

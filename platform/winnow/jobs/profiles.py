@@ -34,9 +34,9 @@ def latest_profile_job() -> Job | None:
 def profiles_are_due() -> bool:
     """Whether there are events that no profile has seen, and the last computation is long enough ago."""
     last = Job.objects.filter(kind=Kind.PROFILE).exclude(finished_at=None).order_by("-finished_at").first()
-    if last and last.finished_at and last.started_at:
-        if timezone.now() < last.finished_at + REST * (last.finished_at - last.started_at):
-            return False
+    took = last.finished_at - last.started_at if last and last.finished_at and last.started_at else None
+    if last and last.finished_at and took and timezone.now() < last.finished_at + REST * took:
+        return False
     newest = newest_version()
     return InboxBody.objects.exists() or Lake(settings.LAKE).version() != (newest.lake_version if newest else 0)
 

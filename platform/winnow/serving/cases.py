@@ -71,7 +71,7 @@ def batch_of(cases: Sequence[Case], catalogue: Catalogue, *, now: int) -> tuple[
         kinds=np.array(kinds, dtype=np.int8),
         values=np.ones(len(items), dtype=np.float32),
         offsets=np.array(offsets, dtype=np.int64),
-        now=np.full(len(cases), now, dtype=np.int64),
+        now=np.array([case.person.moment(now=now) for case in cases], dtype=np.int64),
     )
     return batch, unknown
 
@@ -102,7 +102,7 @@ def find_histories(people: Sequence[Person], known: Mapping[str, History], *, no
         if person.history is None:
             found.append(known.get(person.who, NOTHING))
         else:
-            history, left_out = history_of(person.history, now=now)
+            history, left_out = history_of(person.history, now=person.moment(now=now))
             found.append(history)
             doubled += left_out
     return found, doubled

@@ -33,7 +33,8 @@ class Act:
 class Person:
     """Whom a list is for. Without ``history`` the platform's own is used; an empty one is a history too.
 
-    ``candidates``: the only items that may be shown. ``exclude``: items that may not.
+    ``candidates``: the only items that may be shown. ``exclude``: items that may not. ``timestamp``: when the list is
+    asked for, where that is not now: for replays and simulations.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -43,11 +44,16 @@ class Person:
     history: Annotated[tuple[Act, ...], Field(max_length=MOST_ACTS)] | None = None
     candidates: Annotated[tuple[Text, ...], Field(max_length=MOST_NAMED)] | None = None
     exclude: Annotated[tuple[Text, ...], Field(max_length=MOST_NAMED)] = ()
+    timestamp: AwareDatetime | None = None
 
     @property
     def who(self) -> str:
         """The id that is hashed and logged."""
         return self.user_id or self.anonymous_id or ""
+
+    def moment(self, *, now: int) -> int:
+        """When the list is asked for, in seconds since 1970."""
+        return now if self.timestamp is None else int(self.timestamp.timestamp())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

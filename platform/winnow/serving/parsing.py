@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from django.utils import timezone
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from winnow.catalog.vocabulary import ACT_KINDS
+from winnow.events.schema import EARLIEST, FUTURE
 from winnow.serving.contracts import MOST_ITEMS, MOST_PLACES, MOST_USERS, STRICT, Person, Request, Text
 
 
@@ -80,7 +82,7 @@ def parse(body: bytes) -> Request:
 
 
 def _people(body: Body) -> tuple[Person, ...]:
-    alone = body.user_id, body.anonymous_id, body.history, body.candidates, body.exclude or None
+    alone = body.user_id, body.anonymous_id, body.history, body.candidates, body.exclude or None, body.timestamp
     people: tuple[Person, ...]
     if body.users is None:
         people = (body,)
@@ -92,6 +94,9 @@ def _people(body: Body) -> tuple[Person, ...]:
         prefix = f"users.{place}." if body.users is not None else ""
         if not person.who:
             raise BadRequest(f"{prefix}user_id", "is missing, and so is anonymous_id; one says whom the list is for")
+        if person.timestamp is not None and not EARLIEST <= person.timestamp <= timezone.now() + FUTURE:
+            rule = f"{person.timestamp.isoformat()} must be from 2000 on and at most an hour in the future"
+            raise BadRequest(f"{prefix}timestamp", rule)
         for number, act in enumerate(person.history or ()):
             if act.event is not None and act.event not in ACT_KINDS:
                 rule = f"{_short(act.event)} must be one of {', '.join(ACT_KINDS)}"

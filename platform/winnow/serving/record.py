@@ -37,8 +37,9 @@ def _events(request: Request, made: ServedList) -> Iterator[dict[str, object]]:
 
 
 def _who(person: Person) -> dict[str, str]:
-    both = {"userId": person.user_id, "anonymousId": person.anonymous_id}
-    return {name: value for name, value in both.items() if value is not None}
+    moment = None if person.timestamp is None else person.timestamp.isoformat()
+    given = {"userId": person.user_id, "anonymousId": person.anonymous_id, "timestamp": moment}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _properties(request: Request, made: ServedList) -> dict[str, object]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
+from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from experiments.figures import ABSENT
@@ -109,3 +112,12 @@ def seconds(value: float) -> str:
     if not math.isfinite(value):
         return ABSENT
     return f"{value:.2f} s" if value < 10 else f"{value:,.0f} s"
+
+
+def day_of(moment: int) -> str:
+    """The day and time of a moment in seconds since 1970; the moment itself where it is no such time."""
+    try:
+        when = datetime.fromtimestamp(moment, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return str(moment)
+    return date_format(when, gettext("j M Y, H:i")) + " UTC"

@@ -169,10 +169,11 @@ def write(figure: Figure, value: object, summary: Summary) -> str:
 
 def _shares(shares: Shares) -> Picture:
     users = sum(n for _, n in shares.users)
-    shown = shares.users[:SHOWN]
-    name = next(one.name for one in SEGMENTS if one.key == shares.segment)
+    kind = next(one for one in SEGMENTS if one.key == shares.segment)
+    order = {value: place for place, value in enumerate(kind.values)}
+    shown = sorted(shares.users[:SHOWN], key=lambda row: order.get(row[0], len(order)))
     return Picture(
-        name=gettext(name),
+        name=gettext(kind.name),
         bars=tuple(
             Bar(label=segment_name(segment), place=0, size=100 * n / users if users else 0, figure=figures.count(n))
             for segment, n in shown

@@ -84,8 +84,9 @@ def strategy_rows(report: OfflineReport | None = None) -> tuple[StrategyRow, ...
     }
     serving = arms_by_version()
     figures = _figures(report)
-    found = [_row(key, registered.get(key), serving, figures) for key in dict.fromkeys([*registered, *places()])]
-    return tuple(sorted(found, key=lambda row: not row.versions))
+    keys = dict.fromkeys([*registered, *places()])
+    rows = (_row(key, registered.get(key), serving, figures) for key in keys)
+    return tuple(sorted(rows, key=lambda row: not row.versions))
 
 
 def arms_by_version() -> Serving:

@@ -75,7 +75,7 @@ def train(request: PageRequest, key: str) -> HttpResponse:
     try:
         request_training(
             key,
-            data=form.cleaned_data["data"],
+            data=form.cleaned_data["source"],
             config=form.values(),
             seed=form.cleaned_data["seed"],
             budget=form.budget(),

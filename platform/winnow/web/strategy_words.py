@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import gettext_noop
-
-from recommenders.base import Strategy
 
 BUILTIN = (
     gettext_noop("Random"),
@@ -28,6 +25,12 @@ BUILTIN = (
     gettext_noop("Reads a user's last events in order with a GRU, an LSTM or a causal Transformer."),
     gettext_noop("What texts mean"),
     gettext_noop("A language model reads the items' texts and learns from what was taken together; new items too."),
+    gettext_noop("Model of another environment"),
+    gettext_noop("A model whose libraries conflict with ours, in a process and environment of its own."),
+    gettext_noop("Ordered by a language model"),
+    gettext_noop(
+        "A language model behind an OpenAI-compatible address re-orders another strategy's best and says why."
+    ),
     gettext_noop("Blend of strategies"),
     gettext_noop("A weighted blend of other strategies; weights are fitted on events held back from them."),
 )
@@ -37,11 +40,6 @@ DATA: dict[str, Promise] = {
     "complete-journey": _("Complete Journey: a year of a grocer's sales"),
 }
 SIMULATED_DATA = frozenset({"complete-journey"})  # its publisher simulated it from real shopping patterns
-
-
-def name_of(kind: type[Strategy[object]]) -> str:
-    """The name of a strategy in the language of the page, where it is one of ours."""
-    return gettext(kind.name)
 
 
 def data_name(data: str) -> str:

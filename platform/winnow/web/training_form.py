@@ -31,7 +31,7 @@ ENTRIES: Mapping[Entry, type[forms.Field]] = {
 class TrainingForm(forms.Form):
     """The data, the configuration, and what training may use."""
 
-    data = forms.ChoiceField(label=_("Learn from"), choices=DATA_CHOICES)
+    source = forms.ChoiceField(label=_("Learn from"), choices=DATA_CHOICES)
     seed = forms.IntegerField(
         label=_("Seed"),
         initial=0,
@@ -72,7 +72,12 @@ class TrainingForm(forms.Form):
 
     def values(self) -> dict[str, object]:
         """The configuration by field."""
-        return {one.name: self.cleaned_data[PREFIX + one.name] for one in self.settings}
+        given = {one.name: self.cleaned_data[PREFIX + one.name] for one in self.settings}
+        return {
+            one.name: given[one.name]
+            for one in self.settings
+            if one.optional or given[one.name] is not None  # empty JSON leaves the default
+        }
 
     def budget(self) -> Budget:
         """What training may use."""
@@ -103,11 +108,14 @@ class Configured:
 
 
 def _field(one: Setting) -> forms.Field:
+    """A field that may be empty where None is allowed, or where that means the default."""
     kind = ENTRIES[one.entry]
-    options: dict[str, object] = {"initial": one.default, "label": one.name, "help_text": one.explanation}
-    options["required"] = not (one.optional or one.entry in (Entry.SWITCH, Entry.JSON))
-    if one.entry in (Entry.NUMBER, Entry.INTEGER):
-        options["widget"] = forms.NumberInput(attrs={"step": "any" if one.entry is Entry.NUMBER else "1"})
-    if one.entry is Entry.TEXT and one.optional:
-        options["empty_value"] = None
-    return kind(**options)
+    field = kind(
+        initial=one.default,
+        label=one.name,
+        help_text=one.explanation,
+        required=not (one.optional or one.entry in (Entry.SWITCH, Entry.JSON)),
+    )
+    if isinstance(field, forms.IntegerField):  # numbers with a point too
+        field.widget.attrs["step"] = "1" if one.entry is Entry.INTEGER else "any"
+    return field

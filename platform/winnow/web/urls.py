@@ -2,7 +2,21 @@
 
 from django.urls import path
 
-from winnow.web import experiment, experiments, health, login, profiles, strategies, transitions
+from winnow.web import (
+    comparison,
+    comparisons,
+    experiment,
+    experiments,
+    health,
+    live,
+    login,
+    profiles,
+    refused,
+    strategies,
+    strategy,
+    transitions,
+    vocabulary,
+)
 
 urlpatterns = [
     path("", experiments.experiments, name="experiments"),
@@ -13,10 +27,21 @@ urlpatterns = [
     path("experiments/<slug:key>/stop", transitions.stop, name="stop"),
     path("experiments/<slug:key>/decide", transitions.decide, name="decide"),
     path("strategies", strategies.strategies, name="strategies"),
+    path("strategies/<slug:key>", strategy.strategy, name="strategy"),
+    path("strategies/<slug:key>/train", strategy.train, name="train"),
+    path("strategies/<slug:key>/training", strategy.training, name="training"),
+    path("strategies/<slug:key>/current", strategy.current, name="current"),
+    path("comparisons", comparisons.comparisons, name="comparisons"),
+    path("comparisons/new", comparisons.compare, name="compare"),
+    path("comparisons/jobs", comparisons.comparing, name="comparing"),
+    path("comparisons/<int:pk>", comparison.comparison, name="comparison"),
     path("profiles", profiles.profiles, name="profiles"),
     path("profiles/refresh", profiles.refresh, name="profiles-refresh"),
     path("profiles/user", profiles.user, name="profile-user"),
     path("profiles/item", profiles.item, name="profile-item"),
+    path("events/live", live.live, name="events-live"),
+    path("events/refused", refused.refused, name="events-refused"),
+    path("events/vocabulary", vocabulary.vocabulary, name="events-vocabulary"),
     path("login", login.by_password, name="login"),
     path("login/link/<str:token>", login.by_link, name="login-link"),
     path("logout", login.log_out, name="logout"),

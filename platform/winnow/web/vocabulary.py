@@ -11,6 +11,8 @@ from operator import attrgetter
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from winnow.accounts.access import requires
@@ -21,6 +23,24 @@ from winnow.events.schema import KINDS
 from winnow.web.request import PageRequest
 
 NEW_DAYS = 7
+TYPES: dict[str, str | Promise] = {
+    "text": _("text"),
+    "whole number": _("whole number"),
+    "number": _("number"),
+    "true or false": _("true or false"),
+    "list": _("list"),
+    "object": _("object"),
+    "null": _("nothing"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeRow:
+    """A type of a property in words, and how often it came."""
+
+    type: str
+    words: str | Promise
+    count: int
 
 
 @dataclass(slots=True)
@@ -28,7 +48,7 @@ class PropertyRow:
     """A property and its types; more than one is a change that somebody should know of."""
 
     name: str
-    types: list[SeenProperty]
+    types: list[TypeRow]
     is_new: bool
 
     @property
@@ -59,7 +79,13 @@ def vocabulary(request: PageRequest) -> HttpResponse:
 
 
 def name_rows(seen: Iterable[SeenProperty], *, since: datetime) -> list[NameRow]:
-    """Names of the notes, unknown ones first; what came first after ``since`` is new. ``seen`` must be sorted."""
+    """Names of the notes, unknown ones first; what came first after ``since`` is new. ``seen`` must be sorted.
+
+    Where everything is new, nothing is marked: the installation is.
+    """
+    seen = list(seen)
+    if seen and min(one.first_at for one in seen) > since:
+        since = max(one.first_at for one in seen)
     return sorted(
         (_name_row(name, list(rows), since) for name, rows in groupby(seen, attrgetter("event"))),
         key=lambda row: (row.is_known, row.name),
@@ -75,7 +101,13 @@ def _name_row(name: str, rows: list[SeenProperty], since: datetime) -> NameRow:
         is_new=bool(own) and own[0].first_at > since,
         seen=own[0] if own else None,
         properties=[
-            PropertyRow(name=part, types=types, is_new=min(one.first_at for one in types) > since)
+            PropertyRow(
+                name=part, types=[_type_row(one) for one in types], is_new=min(one.first_at for one in types) > since
+            )
             for part, types in parts.items()
         ],
     )
+
+
+def _type_row(seen: SeenProperty) -> TypeRow:
+    return TypeRow(type=seen.type, words=TYPES.get(seen.type, seen.type), count=seen.count)

@@ -12,7 +12,7 @@ from recommenders.offline import runs
 from recommenders.offline.runs import run
 from recommenders.offline.slices import slices_of
 from recommenders.offline.splits import leave_last_out
-from recommenders.strategies.baselines import PopularityConfig, UserFrequency
+from recommenders.strategies.baselines import FrequencyConfig, UserFrequency
 from recommenders.testing import tastes
 
 
@@ -21,7 +21,7 @@ def test_the_figures_are_those_of_a_loop_over_users_whatever_the_size_of_a_batch
 ) -> None:
     data = tastes()
     split = leave_last_out(data)
-    strategy = UserFrequency(PopularityConfig(half_life_days=None))
+    strategy = UserFrequency(FrequencyConfig(half_life_days=None))
     strategy.fit(split.train)
     slices = slices_of(split, k=5, new_only=False)
     scores = strategy.score(split.batch(0, split.users.size))

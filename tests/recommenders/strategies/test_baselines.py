@@ -7,7 +7,14 @@ import pytest
 
 from recommenders.contracts import Interactions, Items
 from recommenders.errors import InvalidConfig
-from recommenders.strategies.baselines import DAY, PopularityConfig, Random, RecentPopularity, UserFrequency
+from recommenders.strategies.baselines import (
+    DAY,
+    FrequencyConfig,
+    PopularityConfig,
+    Random,
+    RecentPopularity,
+    UserFrequency,
+)
 from recommenders.testing import StrategyContract
 
 
@@ -48,7 +55,7 @@ def test_without_a_half_life_all_events_count_alike() -> None:
 
 
 def test_a_users_own_items_come_first_then_those_of_the_others() -> None:
-    strategy = UserFrequency(PopularityConfig(half_life_days=None))
+    strategy = UserFrequency(FrequencyConfig(half_life_days=None))
     data = week()
     strategy.fit(data)
     assert np.argsort(-strategy.score(data.batch([0]))[0], kind="stable").tolist() == [0, 1, 2, 3]

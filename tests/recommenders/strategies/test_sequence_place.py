@@ -44,7 +44,10 @@ def two_kinds() -> Interactions:
     )
 
 
-@pytest.mark.parametrize("encoder", ["transformer", "gru", "lstm"])
+@pytest.mark.parametrize(
+    "encoder",
+    ["transformer", pytest.param("gru", marks=pytest.mark.slow), pytest.param("lstm", marks=pytest.mark.slow)],
+)
 def test_an_interrupted_training_ends_with_the_same_arrays_to_the_bit(tmp_path: Path, encoder: str) -> None:
     data = two_kinds()
     config = SequenceConfig(encoder=encoder, width=16, batch=96, negatives=16, passes=4, held_out=0.3)

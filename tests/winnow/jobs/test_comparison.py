@@ -87,7 +87,7 @@ def test_the_platform_s_own_events_are_compared_at_the_lake_s_version():
             "messageId": f"m{user}-{step}",
             "userId": f"u{user}",
             "timestamp": f"2026-05-{step + 1:02}T12:00:00Z",
-            "properties": {"product_id": f"i{(user + step) % 9}"},
+            "properties": {"item_id": f"i{(user + step) % 9}"},
         }
         for user in range(30)
         for step in range(4)

@@ -32,6 +32,9 @@ EVERYBODY = {
 }
 READERS = {
     "/": ("GET", "/", (TO_LOGIN, 200, 200, 200, 200)),
+    "/events/live": ("GET", "/events/live", (TO_LOGIN, 200, 200, 200, 200)),
+    "/events/refused": ("GET", "/events/refused", (TO_LOGIN, 200, 200, 200, 200)),
+    "/events/vocabulary": ("GET", "/events/vocabulary", (TO_LOGIN, 200, 200, 200, 200)),
     "/strategies": ("GET", "/strategies", (TO_LOGIN, 200, 200, 200, 200)),
     "/profiles": ("GET", "/profiles", (TO_LOGIN, 200, 200, 200, 200)),
     "/profiles/item": ("GET", "/profiles/item?id=x", (TO_LOGIN, 404, 404, 404, 404)),
@@ -46,6 +49,26 @@ READERS = {
     "/metrics": ("GET", "/metrics", (401, 200, 200, 200, 200)),
     "/api/v1/plan": ("GET", "/api/v1/plan?metric=none", (401, 400, 400, 400, 400)),
     "/api/v1/jobs/<job_id>": ("GET", f"/api/v1/jobs/{JOB}", (401, 200, 200, 200, 200)),
+}
+STRATEGIES = {
+    "/strategies/<slug:key>": ("GET", "/strategies/random", (TO_LOGIN, 200, 200, 200, 200)),
+    "/strategies/<slug:key>/training": ("GET", "/strategies/random/training", (TO_LOGIN, 302, 302, 302, 302)),
+    "/strategies/<slug:key>/train": ("POST", "/strategies/random/train", (TO_LOGIN, 403, 403, 422, 422)),
+    "/strategies/<slug:key>/current": ("POST", "/strategies/random/current", (TO_LOGIN, 403, 403, 302, 302)),
+    "/comparisons": ("GET", "/comparisons", (TO_LOGIN, 200, 200, 200, 200)),
+    "/comparisons/jobs": ("GET", "/comparisons/jobs", (TO_LOGIN, 302, 302, 302, 302)),
+    "/comparisons/new": ("POST", "/comparisons/new", (TO_LOGIN, 403, 403, 422, 422)),
+    "/comparisons/<int:pk>": ("GET", "/comparisons/1", (TO_LOGIN, 404, 404, 404, 404)),
+    "/api/v1/strategies": ("GET", "/api/v1/strategies", (401, 200, 200, 200, 200)),
+    "/api/v1/strategies/<key>/trainings": ("POST", "/api/v1/strategies/random/trainings", (401, 401, 401, 422, 422)),
+    "/api/v1/strategies/<key>/current": ("POST", "/api/v1/strategies/random/current", (401, 401, 401, 422, 422)),
+    "/api/v1/strategies/<key>/versions/<version>/manifest": (
+        "GET",
+        "/api/v1/strategies/random/versions/x/manifest",
+        (401, 404, 404, 404, 404),
+    ),
+    "/api/v1/evaluations": ("GET", "/api/v1/evaluations", (401, 200, 200, 200, 200)),
+    "/api/v1/evaluations/<pk>": ("GET", "/api/v1/evaluations/1", (401, 404, 404, 404, 404)),
 }
 RUNNERS = {
     "/profiles/refresh": ("POST", "/profiles/refresh", (TO_LOGIN, 403, 302, 302, 302)),
@@ -62,7 +85,7 @@ RUNNERS = {
         (401, 401, 202, 202, 202),
     ),
 }
-MATRIX = EVERYBODY | READERS | RUNNERS
+MATRIX = EVERYBODY | READERS | STRATEGIES | RUNNERS
 
 
 def test_the_table_names_every_address_there_is():

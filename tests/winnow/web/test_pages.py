@@ -129,7 +129,7 @@ def test_an_empty_workspace_says_what_to_do(manager):
     page = text(manager.get("/"))
     assert "There are no experiments yet" in page
     assert "winnow demo" in page or "make demo" in page
-    assert "There are no strategies yet" in text(manager.get("/strategies"))
+    assert "No strategy is trained yet." in text(manager.get("/strategies"))
 
 
 def test_an_experiment_without_a_result_says_what_to_do(manager):
@@ -145,7 +145,8 @@ def test_strategies_name_where_they_serve(manager):
     make_experiment("exp")
     page = text(manager.get("/strategies"))
     assert "item-cf" in page
-    assert "trained by hand" in page
+    assert "Spring coupons" in page
+    assert "trained by hand" in text(manager.get("/strategies/item-cf"))
 
 
 def test_a_refresh_shows_the_job_and_the_polling_ends_with_the_result(manager):

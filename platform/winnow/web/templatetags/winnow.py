@@ -23,6 +23,13 @@ def moment(when: datetime) -> str:
 
 
 @register.filter
+def clock(when: datetime) -> str:
+    """The time of day, to a second, with its zone."""
+    local = timezone.localtime(when)
+    return f"{local:%H:%M:%S} {local.tzname()}"
+
+
+@register.filter
 def day(when: datetime) -> str:
     """A date without its time."""
     return date_format(timezone.localtime(when), gettext("j M Y"))
