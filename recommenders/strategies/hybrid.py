@@ -63,7 +63,8 @@ class Hybrid(Strategy[HybridConfig]):
     """Σ w_p z_p: each part's scores, brought to mean 0 and standard deviation 1 within the row, weighted.
 
     The weights are those of a grid on the simplex with the highest NDCG@10 of some users' last events, which the parts
-    were not trained on; the parts are then trained again on everything. A part may take a third of the budget first, then two thirds.
+    were not trained on; the parts are then trained again on everything. A part may take a third of the budget first,
+    then two thirds.
     """
 
     key, name, family = "hybrid", "Blend of strategies", "collaborative"

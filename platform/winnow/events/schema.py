@@ -50,6 +50,7 @@ KINDS: dict[str, EventKind] = {
         EventKind(name="Order Completed", needs=("value", "currency"), money=True),
         EventKind(name="Order Refunded", needs=("value", "currency"), money=True),
         EventKind(name="Survey Answered", needs=("value",)),
+        EventKind(name="Recommendation Dwelt"),
         EventKind(name="Page Viewed"),
         EventKind(name="Screen Viewed"),
         EventKind(name="Identified"),

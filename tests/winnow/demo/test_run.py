@@ -11,6 +11,8 @@ from winnow.demo import openbandit
 
 pytestmark = [pytest.mark.slow, pytest.mark.sqlite]
 
+VISITS = 9_711  # of households in December 2017, at most one a day
+
 LOOK = """
 import django; django.setup()
 import json
@@ -23,7 +25,11 @@ ids = warehouse.query("SELECT COUNT(*) AS n, COUNT(DISTINCT message_id) AS ids F
 reports = {row.key: row.report for row in experiment_summaries()}
 clicks = {key: [arm.numerator for arm in report.metrics[0].arms] for key, report in reports.items()}
 duplicates = sum(Batch.objects.values_list("duplicates", flat=True))
-print(json.dumps([list(ids.values()), clicks, Job.objects.count(), duplicates]))
+jobs = Job.objects.exclude(requested_by="schedule").order_by("kind").values_list("kind", flat=True)
+served = warehouse.query(
+    "SELECT COUNT(*) AS lists, COUNT(DISTINCT arm) AS arms FROM events WHERE event = 'Recommendation Served'", {}
+)[0]
+print(json.dumps([list(ids.values()), clicks, list(jobs), duplicates, list(served.values())]))
 """
 
 
@@ -36,15 +42,16 @@ def test_the_demo_gives_the_known_clicks_and_a_second_one_doubles_nothing(shell,
         assert "SIMULATED" in done.stdout
         assert "no user id" in done.stdout
         seen.append(json.loads(shell(sys.executable, "-c", LOOK, **environment).stdout))
-    (events, ids), clicks, jobs, duplicates = seen[0]
+    (events, ids), clicks, jobs, duplicates, served = seen[0]
     assert events == ids
     assert {key: clicks[f"open-bandit-{key}"] for key in openbandit.CAMPAIGNS} == {
         "all": [38, 42],
         "men": [46, 69],
         "women": [46, 46],
     }
-    assert jobs == 4
+    assert jobs == ["compare", *["evaluate"] * 5, *["train"] * 3]
     assert duplicates == 0
+    assert served == [VISITS, 3]
     assert seen[1] == seen[0]
 
 

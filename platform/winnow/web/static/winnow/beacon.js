@@ -49,7 +49,7 @@
     return { ranking_id: winnowRanking, campaign_id: winnowCampaign, experiment: winnowExperiment, arm: winnowArm, item_id: winnowItem, position }
   }
 
-  const timers = new Map()
+  const timers = new Map(), seen = new WeakSet()
   const items = new IntersectionObserver((entries) => {
     for (const { target, intersectionRatio } of entries) {
       clearTimeout(timers.get(target))
@@ -57,6 +57,7 @@
       timers.set(target, setTimeout(() => {
         if (document.visibilityState !== 'visible') return
         items.unobserve(target)
+        seen.add(target)
         track('Promotion Viewed', said(target))
       }, SEEN_MS))
     }
@@ -75,11 +76,18 @@
     }
   })
 
-  const known = new WeakSet()
+  const watched = [['[data-winnow-item]', items, new WeakSet()], ['[data-winnow-ranking]', lists, new WeakSet()]]
   const look = () => {
-    for (const [selector, observer] of [['[data-winnow-item]', items], ['[data-winnow-ranking]', lists]]) {
+    for (const [selector, observer, known] of watched) {
       for (const element of document.querySelectorAll(selector)) {
         if (!known.has(element)) { known.add(element); observer.observe(element) }
+      }
+    }
+  }
+  const lookAgain = () => { // an observer that is asked anew says what is in view now
+    for (const [selector, observer] of watched) {
+      for (const element of document.querySelectorAll(selector)) {
+        if (!seen.has(element)) { observer.unobserve(element); observer.observe(element) }
       }
     }
   }
@@ -89,12 +97,7 @@
     const item = click.target instanceof Element && click.target.closest('[data-winnow-item]')
     if (item) { track('Promotion Clicked', said(item)); send() }
   }, true)
-  document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'hidden') return leave()
-    for (const element of document.querySelectorAll('[data-winnow-ranking]')) { lists.unobserve(element); lists.observe(element) }
-    for (const element of document.querySelectorAll('[data-winnow-item]')) if (timers.has(element)) again(element)
-  })
-  const again = (element) => { if (known.has(element)) { items.unobserve(element); items.observe(element) } }
+  document.addEventListener('visibilitychange', () => document.visibilityState === 'hidden' ? leave() : lookAgain())
   addEventListener('pagehide', leave)
   addEventListener('online', send)
   setInterval(send, EVERY_MS)
