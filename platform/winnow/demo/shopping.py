@@ -1,4 +1,4 @@
-"""The demo's second half: strategies trained on real groceries, compared offline, and put into an experiment."""
+"""The demo's second half: strategies trained on groceries, compared offline, and put into an experiment."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ COLUMNS = (TextColumn("   {task.description:44}"), BarColumn(), TaskProgressColu
 
 def run(url: str, console: Console) -> None:
     """Train, compare, and let simulated households shop. What an earlier run has done is not done again."""
-    console.print("[bold]4. Strategies[/] on 1.46 million real purchases (Complete Journey), by the Celery worker")
+    console.print("[bold]4. Strategies[/] on 1.46 million purchases (Complete Journey), by the Celery worker")
+    console.print("   SIMULATED: these purchases were simulated from real patterns by who published them")
     versions = train(console)
     compare(console)
     console.print("[bold]5. Shopping[/] (simulated) with lists from POST /api/v1/recommendations")

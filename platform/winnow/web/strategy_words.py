@@ -38,8 +38,11 @@ BUILTIN = (
 DATA: dict[str, Promise] = {
     "lake": _("This platform's events"),
     "complete-journey": _("Complete Journey: a year of a grocer's sales"),
+    "complete-journey-campaigns": _("Complete Journey: which campaigns reached whom"),
 }
-SIMULATED_DATA = frozenset({"complete-journey"})  # its publisher simulated it from real shopping patterns
+SIMULATED_DATA = frozenset(
+    {"complete-journey", "complete-journey-campaigns"}
+)  # its publisher simulated it from real shopping patterns
 
 
 def data_name(data: str) -> str:
