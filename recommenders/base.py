@@ -77,7 +77,8 @@ class Strategy(ABC, Generic[C]):
     def rerank(self, batch: Batch, ranked: Ranked) -> Ranked:
         """The best items, picked by the platform and fit to be shown, in a better order and perhaps with reasons.
 
-        The same items come back, each once. Whatever goes wrong, the order that was given is an answer.
+        The same items come back, each once. Whatever goes wrong, the order that was given is an answer; ``outcomes``, a
+        Counter where a strategy has one, says how often which outcome was reached.
         """
         return ranked
 

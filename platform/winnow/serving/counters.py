@@ -26,6 +26,7 @@ REQUESTS = Counter(f"{PREFIX}requests", "Requests for recommendations, by the st
 SECONDS = Histogram(f"{PREFIX}seconds", "From the parsed request to the answer, the log included.", buckets=BUCKETS)
 LISTS = Counter(f"{PREFIX}lists", "Lists served, by where their items come from; none is an empty list.", ["source"])
 FALLBACKS = Counter(f"{PREFIX}fallbacks", "Lists that are not wholly the strategy's own, by the reason.", ["reason"])
+RERANKS = Counter(f"{PREFIX}reranks", "Lists that were ranked again, by what became of it.", ["outcome"])
 UNKNOWN_ITEMS = Counter(f"{PREFIX}unknown_items", "Items of histories and candidates that the version does not know.")
 UNKNOWN_USERS = Counter(f"{PREFIX}unknown_users", "Users without a history, given or known.")
 DOUBLED_ACTS = Counter(f"{PREFIX}doubled_acts", "Entries of given histories that were there twice.")

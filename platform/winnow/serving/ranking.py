@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from recommenders.contracts import UNKNOWN, Batch, Floats
 from recommenders.ranking import Ranked, top_k
 from winnow.serving.catalogues import Flags
 from winnow.serving.contracts import Trouble, Unservable
+from winnow.serving.counters import RERANKS
 from winnow.serving.deadline import call_until
 from winnow.serving.versions import Loaded
 
@@ -84,11 +86,23 @@ def _ask_again(loaded: Loaded, batch: Batch, first: Ranked, opinion: Opinion) ->
     except Exception:
         logger.exception("%s@%s raised when it was asked to rank again", loaded.key, loaded.version)
         same = False
+    _count_outcomes(loaded)
     if same:
         opinion.ranked = second
     else:
         opinion.trouble = Trouble.RERANK_FAILED
         opinion.message = "ranking again failed; the first order is shown"
+
+
+def _count_outcomes(loaded: Loaded) -> None:
+    """Count what became of the lists that were ranked again, where the strategy says so."""
+    outcomes = getattr(loaded.strategy, "outcomes", None)
+    if isinstance(outcomes, Counter):
+        with loaded.lock:
+            found = Counter(outcomes)
+            new, loaded.counted = found - loaded.counted, found
+        for outcome, times in new.items():
+            RERANKS.labels(outcome).inc(times)
 
 
 def _same_items(first: Ranked, second: Ranked) -> bool:

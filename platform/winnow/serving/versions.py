@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
@@ -38,13 +39,17 @@ class Registered:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Loaded:
-    """A strategy that is ready. ``overdue`` counts its calls that nobody waits for any more and that still run."""
+    """A strategy that is ready. ``overdue`` counts its calls that nobody waits for any more and that still run.
+
+    ``counted`` are the outcomes of its second looks that the counters have taken in.
+    """
 
     key: str
     version: str
     strategy: Strategy[object]
     catalogue: Catalogue
     overdue: int = 0
+    counted: Counter[str] = field(default_factory=Counter)
     lock: Lock = field(default_factory=Lock)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -71,6 +72,7 @@ class Misbehaving(Strategy[NoConfig]):
     Config = NoConfig
     how: str = ""
     config = NoConfig()
+    outcomes: Counter[str] = field(default_factory=Counter)
 
     def fit(self, data, **_: object) -> FitReport:
         raise NotImplementedError
@@ -107,6 +109,7 @@ class Misbehaving(Strategy[NoConfig]):
             time.sleep(0.6)
         if self.how == "rerank invents":
             return Ranked(items=ranked.items * 0, scores=ranked.scores)
+        self.outcomes["answered"] += len(batch)
         reasons = tuple(tuple(f"because {code}" for code in row) for row in ranked.items[:, ::-1].tolist())
         return Ranked(items=ranked.items[:, ::-1], scores=ranked.scores[:, ::-1], reasons=reasons)
 

@@ -19,6 +19,7 @@ from tests.winnow.serving import shop
 from winnow.catalog.models import Item
 from winnow.serving import arms, catalogues, service, versions
 from winnow.serving.contracts import Request, ServedList, Source, Trouble
+from winnow.serving.counters import RERANKS
 from winnow.serving.parsing import parse
 from winnow.serving.popularity import POPULARITY
 
@@ -224,6 +225,14 @@ def test_ranking_again_gives_the_order_and_the_reasons(knn):
     made = ask(strategy=knn, k=3)
     assert ids(made) == ["i20", "i21", "i22"]  # the last of the best 20
     assert made.slots[0].reason.startswith("because")
+
+
+def test_what_became_of_ranking_again_is_counted(knn):
+    shop.misbehave(knn, "rerank")
+    before = RERANKS.labels("answered")._value.get()
+    ask(strategy=knn)
+    ask(strategy=knn)
+    assert RERANKS.labels("answered")._value.get() == before + 2
 
 
 @pytest.mark.parametrize("how", ["rerank raises", "rerank invents"])
