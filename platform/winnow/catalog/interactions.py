@@ -17,7 +17,9 @@ from recommenders.data.sequences import load_sequences
 from recommenders.data.tables import EventColumns, ItemColumns, load_tables
 from recommenders.errors import InvalidData
 from recommenders.profiles.acts import create_acts
+from winnow.catalog.features import fill_items
 from winnow.catalog.items import catalogue
+from winnow.catalog.profiles import newest_version
 from winnow.catalog.vocabulary import ACT_KINDS
 from winnow.events.warehouse import LakeWarehouse
 
@@ -126,7 +128,10 @@ def _read(source: Source) -> Loaded:
 
 
 def _read_lake(version: int | None) -> Loaded:
-    """What users did by the platform's events, with the items of the catalogue, or those of the events without one."""
+    """What users did by the platform's events, with the items of the catalogue, or those of the events without one.
+
+    Texts, categories and prices that the catalogue does not have are those of the items' newest profiles.
+    """
     warehouse = LakeWarehouse(version)
     events, items = warehouse.time_range(), catalogue()
     if events is None:
@@ -139,6 +144,7 @@ def _read_lake(version: int | None) -> Loaded:
     connection.execute(CODES.format(name="item", source="taken" if items is None else "known"))
     connection.execute(CODES.format(name="user", source="taken SEMI JOIN item_codes USING (item_id)"))
     catalogued = items or Items(ids=_texts(connection, "SELECT item_id FROM item_codes ORDER BY code"))
+    profiles = newest_version(most_lake_version=warehouse.version)
     rows = connection.execute(ROWS).fetchnumpy()
     without, repeated, unknown = connection.execute(COUNTS).fetchall()[0]
     if not len(rows["users"]):
@@ -152,7 +158,7 @@ def _read_lake(version: int | None) -> Loaded:
         items=np.asarray(rows["items"]),
         times=np.asarray(rows["times"]),
         kinds=np.asarray(rows["kinds"]),
-        catalogue=catalogued,
+        catalogue=fill_items(profiles, catalogued) if profiles else catalogued,
         user_ids=_texts(connection, "SELECT user_id FROM user_codes ORDER BY code"),
     )
     notes = {

@@ -46,9 +46,14 @@ def name_of(version: ProfileVersion) -> str:
     return f"{version.lake_version}-{version.until:%Y%m%dT%H%M%S%f}-{version.code_version}"
 
 
-def newest_version() -> ProfileVersion | None:
-    """The version for lists and pages: the latest moment, of the newest lake. None where nothing was computed yet."""
+def newest_version(*, most_lake_version: int | None = None) -> ProfileVersion | None:
+    """The version for lists and pages: the latest moment, of the newest lake. None where nothing was computed yet.
+
+    ``most_lake_version``: of lakes up to this one only.
+    """
     versions = ProfileVersion.objects.order_by("-until", "-lake_version", "-id")
+    if most_lake_version is not None:
+        versions = versions.filter(lake_version__lte=most_lake_version)
     return next((one for one in versions if (folder_of(one) / HISTORIES).is_dir()), None)
 
 

@@ -19,6 +19,7 @@ from experiments.services.lifecycle import Draft
 from winnow.catalog.covariates import provide_profiles
 from winnow.catalog.features import fill_items, find_item, find_user, user_figures, user_segments
 from winnow.catalog.histories import forget, histories
+from winnow.catalog.interactions import load
 from winnow.catalog.models import ProfileVersion
 from winnow.catalog.profiles import delete_old_versions, folder_of, name_of, newest_version, profiles_folder
 from winnow.celery import app
@@ -136,6 +137,14 @@ def test_events_fill_what_the_catalogue_does_not_say():
     assert items.category_names == ("books",)
     assert items.categories.tolist() == [0, -1]
     assert items.prices[0] == 9.5
+
+
+def test_strategies_learn_from_what_events_said_of_items():
+    send()
+    run()
+    learnt = load("lake").catalogue
+    assert "Book 1" in (learnt.texts or ())
+    assert learnt.category_names == ("books",)
 
 
 def experiment(key: str = "exp"):
