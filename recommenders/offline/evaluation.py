@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ Values = npt.NDArray[np.float64]
 Vectors = Mapping[tuple[str, str], Values]
 Asked = str | Strategy[Any]
 
+WITHOUT_END = ("novelty", "rmse", "mae")  # all other metrics are shares, from 0 to 1
 REFERENCES = ("recent-popularity", "user-frequency", "item-knn")
 
 
@@ -220,9 +222,16 @@ def _reference(key: str, *, repeats: bool) -> Strategy[Any]:
 
 
 def _figure(metric: str, part: str, values: Values) -> Figure:
+    """The mean of a metric. Its interval ends where the metric does, which leaves its coverage as it is."""
     interval = t_interval(values)
+    most = math.inf if metric in WITHOUT_END else 1.0
     return Figure(
-        metric=metric, slice=part, n=interval.n, value=interval.mean, ci_low=interval.ci_low, ci_high=interval.ci_high
+        metric=metric,
+        slice=part,
+        n=interval.n,
+        value=interval.mean,
+        ci_low=max(interval.ci_low, 0.0),  # nan stays nan: nothing is above or below it
+        ci_high=min(interval.ci_high, most),
     )
 
 

@@ -15,7 +15,7 @@ from recommenders.base import NoConfig, Strategy, report_of
 from recommenders.contracts import Batch, Floats, Interactions
 from recommenders.data.sequences import load_sequences
 from recommenders.errors import InvalidData, UnknownStrategy
-from recommenders.offline.evaluation import compare, evaluate
+from recommenders.offline.evaluation import WITHOUT_END, compare, evaluate
 from recommenders.offline.report import to_json
 from recommenders.offline.runs import run
 from recommenders.offline.slices import slices_of
@@ -237,3 +237,12 @@ def test_amazon_beauty_gives_the_figures_that_are_known(real_data) -> None:
     assert found.figure("ndcg").value >= 0.050
     assert found.figure("coverage").value > 0.9
     assert report.difference("item-knn", "recent-popularity (reference)", "ndcg").ci_low > 0.04
+
+
+def test_intervals_end_where_their_metric_does():
+    report = evaluate(["user-knn"], tastes(), k=5)
+    figures = [figure for one in report.strategies for figure in one.figures if not math.isnan(figure.ci_low)]
+    assert figures
+    for figure in figures:
+        most = math.inf if figure.metric in WITHOUT_END else 1.0
+        assert 0 <= figure.ci_low <= figure.value <= figure.ci_high <= most
