@@ -109,7 +109,8 @@ def page(browser):
 
 def _is_error(message, address: str) -> bool:
     """The console also reports that a page itself answered 404 or 410, which tests do on purpose."""
-    return message.type == "error" and message.location["url"] != address
+    unfound = message.text.startswith("Failed to load resource") and message.location["url"] == address
+    return message.type == "error" and not unfound
 
 
 @pytest.fixture(scope="session")
