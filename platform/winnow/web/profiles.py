@@ -192,7 +192,7 @@ def _histogram(one: Distribution, summary: Summary) -> Picture:
             Bar(label="", place=place * BAR, size=100 * n / most, figure=figures.count(n))
             for place, n in enumerate(one.bins)
         ),
-        note=gettext("%(low)s to %(high)s, half of %(users)s users below %(median)s")
+        note=gettext("%(low)s to %(high)s, median %(median)s (%(users)s users)")
         % {"low": low, "high": high, "median": median, "users": figures.count(one.users)},
     )
 

@@ -27,7 +27,8 @@ clicks = {key: [arm.numerator for arm in report.metrics[0].arms] for key, report
 duplicates = sum(Batch.objects.values_list("duplicates", flat=True))
 jobs = Job.objects.exclude(requested_by="schedule").order_by("kind").values_list("kind", flat=True)
 served = warehouse.query(
-    "SELECT COUNT(*) AS lists, COUNT(DISTINCT arm) AS arms FROM events WHERE event = 'Recommendation Served'", {}
+    "SELECT COUNT(*) AS lists, COUNT(DISTINCT arm) AS arms FROM events"
+    " WHERE event = 'Recommendation Served' AND experiment = 'simulated-grocery-lists'", {}
 )[0]
 print(json.dumps([list(ids.values()), clicks, list(jobs), duplicates, list(served.values())]))
 """
