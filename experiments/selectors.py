@@ -52,6 +52,11 @@ class Allocation:
     arms: tuple[PlannedArm, ...]
 
 
+def simulated_keys() -> frozenset[str]:
+    """The keys of the experiments whose users are simulated; events of others may be among the same events."""
+    return frozenset(Experiment.objects.filter(simulated=True).values_list("key", flat=True))
+
+
 def experiment_summaries() -> tuple[ExperimentSummary, ...]:
     """Every experiment, newest first, in two queries."""
     rows = Experiment.objects.annotate(arm_count=Count("arms", distinct=True), latest=Max("analyses__id")).order_by(

@@ -6,6 +6,7 @@ import getpass
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 
 import click
@@ -154,10 +155,11 @@ def evaluate(
     \b
     winnow evaluate item-knn ease --data sequences.txt.gz --new-only
     """
+    found = read(pinned(source))
     with _bar("evaluate") as progress:
         report = evaluate_offline(
             keys,
-            read(pinned(source)).data,
+            found.data,
             split=split,
             k=k,
             new_only=new_only,
@@ -165,10 +167,11 @@ def evaluate(
             budget=Budget(seconds=seconds),
             progress=progress,
         )
+    report = replace(report, notes=(*report.notes, *found.remarks))
     if store:
         record_evaluation(
             report,
-            data=source.name,
+            data=found.name,
             keys=keys,
             created_by=_who(),
             code_version=version("winnow-platform"),

@@ -50,7 +50,7 @@ def slices_of(split: Split, *, k: int, new_only: bool) -> tuple[Slice, ...]:
         new_only: only items that are not in the user's history are ranked and to be found.
     """
     size = len(split.train.catalogue)
-    wanted, taken = test_pairs(split), history_pairs(split)
+    wanted, taken = wanted_pairs(split), history_pairs(split)
     known = among(wanted, taken)
     new, repeated = wanted[~known], wanted[known]
     unsold = np.bincount(split.train.items, minlength=size) == 0
@@ -77,7 +77,7 @@ def slices_of(split: Split, *, k: int, new_only: bool) -> tuple[Slice, ...]:
     return tuple(part for place, part in enumerate(found) if part.users.any() or not place)
 
 
-def test_pairs(split: Split) -> Pairs:
+def wanted_pairs(split: Split) -> Pairs:
     """What each evaluated user took in the test, once each."""
     return np.unique(places(split)[split.test.users] * len(split.train.catalogue) + split.test.items)
 

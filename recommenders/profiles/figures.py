@@ -132,4 +132,5 @@ SEGMENTS: tuple[Segment, ...] = (
     ),
 )
 
-NONE = "none"  # the segment of users without a profile, or without what the segment needs
+# The segment of users without a profile or without what the segment needs, and of those whose value is not common.
+NONE, OTHER = gettext_noop("none"), gettext_noop("other")

@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 import duckdb
 
 from recommenders.contracts import Kind
-from recommenders.profiles.figures import NONE
+from recommenders.profiles.figures import NONE, OTHER
 
 HALF_LIFE = 30  # days after which an act says half as much about what a user is interested in
 TOP = 5  # categories and types of campaigns that are kept of a user
 COMMON = 10  # of them that are segments of their own; the others are one
-OTHER = "other"
 
 SEEN = """
 CREATE OR REPLACE TEMP TABLE seen AS

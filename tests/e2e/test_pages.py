@@ -104,6 +104,7 @@ def test_a_decision_is_recorded_with_its_reason(inside, live_server):
 def test_the_documentation_of_the_api_works_under_the_policy(inside, live_server):
     inside.goto(f"{live_server.url}/api/v1/docs")
     inside.get_by_text("/api/v1/experiments/{key}/report").first.wait_for()
+    assert inside.locator(".opblock").count() > 10
 
 
 @pytest.mark.slow

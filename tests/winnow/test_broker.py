@@ -66,5 +66,6 @@ def test_a_socket_without_a_server_is_no_broker(address):
 def test_a_broker_in_use_is_started_over_a_stale_socket(address, tmp_path):
     address.touch()
     process = processes.start(broker.command(address), log=tmp_path / "log")
-    wait_for(lambda: broker.answers(address), seconds=10)
+    assert wait_for(lambda: broker.answers(address), seconds=10)
     processes.stop(process)
+    assert not broker.answers(address)

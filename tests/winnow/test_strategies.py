@@ -79,7 +79,7 @@ def test_an_offline_evaluation_has_the_controls_beside_the_candidate(sequences):
     assert {"item-knn", "recent-popularity", "user-frequency"} <= {one["label"] for one in report["strategies"]}
     assert report["evaluated"] == 60
     kept = OfflineEvaluation.objects.get()
-    assert (kept.report, kept.keys, kept.data) == (report, ["item-knn"], str(sequences))
+    assert (kept.report, kept.keys, kept.data) == (report, ["item-knn"], sequences.name)
     assert run("evaluate", "item-knn", "--data", sequences, "--no-store").exit_code == 0
     assert OfflineEvaluation.objects.count() == 1
 

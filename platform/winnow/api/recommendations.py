@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import orjson
 from django.core.exceptions import RequestDataTooBig
 from django.db import Error as DatabaseFailed
 from django.http import HttpRequest, HttpResponse
@@ -18,6 +17,7 @@ from winnow.accounts.keys import find_api_key
 from winnow.accounts.models import Scope
 from winnow.accounts.roles import Permission
 from winnow.api.authentication import PersonWith
+from winnow.api.refusals import Problem, json_answer
 from winnow.serving import counters
 from winnow.serving.contracts import Request, ServedList, Slot
 from winnow.serving.parsing import BadRequest, body_schema, parse
@@ -86,14 +86,6 @@ class ServedMany(Schema):
     lists: list[Served]
 
 
-class Problem(Schema):
-    """Why a request was not carried out."""
-
-    code: str
-    message: str
-    field: str | None = None
-
-
 router = Router(tags=["recommendations"])
 
 
@@ -119,18 +111,17 @@ def recommendations(request: HttpRequest) -> HttpResponse:
 def _answer(request: HttpRequest) -> HttpResponse:
     try:
         asked = parse(request.body)
-        return _json(_body(asked, recommend(asked)), 200)
+        return json_answer(_body(asked, recommend(asked)), 200)
     except BadRequest as error:
-        return _json({"code": "invalid_input", "message": str(error), "field": error.field}, 400)
+        return json_answer({"code": "invalid_input", "message": str(error), "field": error.field}, 400)
     except UnknownExperiment as error:
-        return _json({"code": "unknown_experiment", "message": str(error), "field": "experiment"}, 404)
+        return json_answer({"code": "unknown_experiment", "message": str(error), "field": "experiment"}, 404)
     except RequestDataTooBig:
-        return _json({"code": "too_large", "message": "the body is too large; ask for fewer users at once"}, 413)
+        return json_answer({"code": "too_large", "message": "the body is too large; ask for fewer users at once"}, 413)
     except (DatabaseFailed, NotRecorded):  # a list that is not in the log must not be seen
         logger.exception("lists could not be logged")
-        response = _json({"code": "unavailable", "message": "the lists could not be logged; ask again"}, 503)
-        response.headers["Retry-After"] = "2"
-        return response
+        message = "the lists could not be logged; ask again"
+        return json_answer({"code": "unavailable", "message": message}, 503, {"Retry-After": "2"})
 
 
 def _body(asked: Request, lists: tuple[ServedList, ...]) -> dict[str, object]:
@@ -165,10 +156,6 @@ def _slot(slot: Slot) -> dict[str, object]:
     return plain | {"reason": slot.reason} if slot.reason else plain
 
 
-def _json(data: dict[str, object], status: int) -> HttpResponse:
-    return HttpResponse(orjson.dumps(data), content_type="application/json", status=status)
-
-
 @public(because="the key or the person is checked in the view, and a program is not sent to a login page")
 @require_GET
 def metrics(request: HttpRequest) -> HttpResponse:
@@ -177,5 +164,5 @@ def metrics(request: HttpRequest) -> HttpResponse:
     by_key = scheme.lower() == "bearer" and find_api_key(key, scope=Scope.READ) is not None
     if not by_key and PersonWith(Permission.VIEW).authenticate(request, None) is None:
         message = "send a key with the scope read as Authorization: Bearer, or log in"
-        return _json({"code": "unauthorized", "message": message}, 401)
+        return json_answer({"code": "unauthorized", "message": message}, 401)
     return HttpResponse(counters.exposition(), content_type=counters.CONTENT_TYPE)

@@ -1,4 +1,4 @@
-"""How a request to the tracking protocol is turned down: a status, a code for programs, a message for people."""
+"""How a request is turned down: a status, a code for programs, a message for people."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ from collections.abc import Mapping
 
 import orjson
 from django.http import HttpResponse
+from ninja import Schema
+
+
+class Problem(Schema):
+    """Why a request was not carried out. ``field`` names what breaks a rule, where it is one field."""
+
+    code: str
+    message: str
+    field: str | None = None
 
 
 class Refused(Exception):

@@ -22,6 +22,7 @@ from winnow.accounts.roles import Permission
 from winnow.api.authentication import READ, RUN
 from winnow.api.profiles import router as profiles
 from winnow.api.recommendations import router as recommendations
+from winnow.api.refusals import Problem
 from winnow.api.strategies import router as strategies
 from winnow.events.warehouse import LakeWarehouse
 from winnow.jobs.evaluation import request_evaluation
@@ -67,13 +68,6 @@ class JobRow(Schema):
     total: int
     step: str
     error: str
-
-
-class Problem(Schema):
-    """Why a request was not carried out."""
-
-    code: str
-    message: str
 
 
 @api.get("/experiments", response=list[ExperimentRow], summary="All experiments, newest first")

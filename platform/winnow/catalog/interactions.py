@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import numpy as np
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
+from experiments.selectors import simulated_keys
 from recommenders.contracts import Interactions, Items
 from recommenders.data.complete_journey import load_campaigns, load_complete_journey
 from recommenders.data.sequences import load_sequences
@@ -26,7 +28,10 @@ from winnow.events.warehouse import LakeWarehouse
 LAKE, COMPLETE_JOURNEY, CAMPAIGNS = "lake", "complete-journey", "complete-journey-campaigns"
 LEFT_OUT = ("events_without_item", "events_of_unknown_items", "repeated_events", "events_from_then_on")  # of the notes
 NAMED = (LAKE, COMPLETE_JOURNEY, CAMPAIGNS)  # all that a page or a program may ask for; files are for the command line
-PUBLIC = {COMPLETE_JOURNEY: load_complete_journey, CAMPAIGNS: load_campaigns}  # downloaded and checked
+# downloaded and checked; who published them simulated them from real shopping patterns
+PUBLIC = {COMPLETE_JOURNEY: load_complete_journey, CAMPAIGNS: load_campaigns}
+SOURCE, SIMULATED = "source", "simulated"  # of what is kept with a version
+PARTLY_SIMULATED = gettext_noop("Simulated data, or data of which a part was simulated.")
 
 # Somebody who does the same thing with the same item at the same microsecond was counted twice by a client.
 TAKEN = """
@@ -69,17 +74,35 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Loaded:
-    """Interactions, and figures about what was read: its version, and what was left out."""
+    """Interactions, and about what was read: its name, whether a part was simulated, and figures.
+
+    ``name`` is that of the source, ``lake@7`` for the lake at its version 7. ``notes`` hold that version and what was
+    left out.
+    """
 
     data: Interactions
-    notes: Mapping[str, int]
+    name: str
+    notes: Mapping[str, int] = field(default_factory=dict)
+    simulated: bool = False
+
+    @property
+    def record(self) -> Mapping[str, str | int]:
+        """What a version keeps of the data that it was trained on."""
+        return {SOURCE: self.name, **self.notes, **({SIMULATED: "yes"} if self.simulated else {})}
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a report says of the data."""
+        left_out = [f"{self.notes[name]:,} {name.replace('_', ' ')}" for name in LEFT_OUT if self.notes.get(name)]
+        said = (f"Left out: {', '.join(left_out)}.",) if left_out else ()
+        return (*said, PARTLY_SIMULATED) if self.simulated else said
 
 
 def named(name: str) -> Source:
     """A source that anybody may ask for.
 
     Raises:
-        InvalidData: the name is none of ``lake`` and ``complete-journey``; above all, it is no path.
+        InvalidData: the name is none of :data:`NAMED`; above all, it is no path.
     """
     if name not in NAMED:
         raise InvalidData("data", f"{name!r} must be one of {', '.join(NAMED)}")
@@ -103,7 +126,8 @@ def read(source: Source) -> Loaded:
     rows = found.data.times < moment_of(source.until).timestamp()
     if not rows.any():
         raise InvalidData("until", f"nothing happened before {source.until}")
-    return Loaded(data=found.data.take(rows), notes={**found.notes, "events_from_then_on": int((~rows).sum())})
+    later = {"events_from_then_on": int((~rows).sum())}
+    return replace(found, data=found.data.take(rows), notes={**found.notes, **later})
 
 
 def moment_of(until: str) -> datetime:
@@ -119,12 +143,13 @@ def _read(source: Source) -> Loaded:
     if source.name == LAKE:
         return _read_lake(source.lake_version)
     if source.name in PUBLIC:
-        return Loaded(data=PUBLIC[source.name](settings.HOME / "data"), notes={})
+        return Loaded(data=PUBLIC[source.name](settings.HOME / "data"), name=source.name, simulated=True)
     path = Path(source.name)
     if path.name.removesuffix(".gz").endswith(".txt"):
-        return Loaded(data=load_sequences(path), notes={})
+        return Loaded(data=load_sequences(path), name=path.name)
     items = None if source.items is None else Path(source.items)
-    return Loaded(data=load_tables(path, source.columns, items=items, item_columns=source.item_columns), notes={})
+    data = load_tables(path, source.columns, items=items, item_columns=source.item_columns)
+    return Loaded(data=data, name=path.name)
 
 
 def _read_lake(version: int | None) -> Loaded:
@@ -167,7 +192,7 @@ def _read_lake(version: int | None) -> Loaded:
         "events_of_unknown_items": int(unknown),
         "repeated_events": int(repeated),
     }
-    return Loaded(data=data, notes=notes)
+    return Loaded(data=data, name=f"{LAKE}@{warehouse.version}", notes=notes, simulated=bool(simulated_keys()))
 
 
 def _texts(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, ...]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
 
 from django.db import transaction
-from django.utils.translation import gettext_noop
 
-from experiments.models import Experiment
 from recommenders.artefacts import Manifest
 from recommenders.base import Strategy
 from recommenders.contracts import Budget, Progress
@@ -23,7 +21,7 @@ from recommenders.offline.report import OfflineReport
 from recommenders.offline.splits import named_split
 from recommenders.services import record_evaluation
 from recommenders.training import new_strategy
-from winnow.catalog.interactions import LAKE, Loaded, named, read
+from winnow.catalog.interactions import Loaded, named, read
 from winnow.jobs.models import Job, Kind
 from winnow.jobs.runner import request
 from winnow.jobs.training import check_seed, pinned
@@ -31,7 +29,6 @@ from winnow.jobs.training import check_seed, pinned
 MOST_STRATEGIES, MOST_K = 20, 1_000
 MOST_SECONDS = 14_400  # of all trainings; with ranking it stays below the broker's patience of six hours
 PERCENT = 100
-SIMULATED = gettext_noop("Part of these events is simulated.")
 PAUSE = 0.5  # seconds between two reports of progress
 
 
@@ -106,7 +103,7 @@ def compare(job: Job) -> None:
     with transaction.atomic():
         kept = record_evaluation(
             report,
-            data=_name_of(question.data, loaded),
+            data=loaded.name,
             keys=question.strategies,
             created_by=job.requested_by,
             code_version=version("winnow-platform"),
@@ -131,19 +128,7 @@ def _judge(question: Question, loaded: Loaded, progress: Progress) -> OfflineRep
         budget=Budget(seconds=question.seconds),
         progress=progress,
     )
-    return replace(report, notes=(*report.notes, *_notes(question.data, loaded.notes)))
-
-
-def _notes(data: str, counted: Mapping[str, int]) -> Sequence[str]:
-    left_out = [f"{number:,} {name.replace('_', ' ')}" for name, number in counted.items() if name != "lake_version"]
-    notes = [f"Left out: {', '.join(left_out)}."] if any(not text.startswith("0 ") for text in left_out) else []
-    if data == LAKE and Experiment.objects.filter(simulated=True).exists():
-        notes.append(SIMULATED)
-    return notes
-
-
-def _name_of(data: str, loaded: Loaded) -> str:
-    return f"{data}@{loaded.notes['lake_version']}" if "lake_version" in loaded.notes else data
+    return replace(report, notes=(*report.notes, *loaded.remarks))
 
 
 def _config_of(key: str, name: str) -> Mapping[str, object]:

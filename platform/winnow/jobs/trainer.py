@@ -93,7 +93,7 @@ def _train(order: Order, tell: Tell) -> dict[str, object]:
             progress=_progress(tell),
             code_version=code,
             checkpoint=checkpoint,
-            notes=found.notes,
+            notes=found.record,
         )
     except Exception:
         checkpoint.remove()  # a place from which training failed once would fail again; a kill does not come here

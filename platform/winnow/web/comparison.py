@@ -15,7 +15,7 @@ from recommenders.offline.report import Evaluated, OfflineReport, report_from_js
 from recommenders.offline.splits import LEAVE_LAST_OUT
 from winnow.accounts.access import requires
 from winnow.accounts.roles import Permission
-from winnow.jobs.comparison import SIMULATED
+from winnow.catalog.interactions import PARTLY_SIMULATED
 from winnow.web import measures
 from winnow.web.comparison_picture import picture
 from winnow.web.comparison_tables import measure_groups, missing_measures, reasons, slice_rows
@@ -49,7 +49,7 @@ def comparison(request: PageRequest, pk: int) -> HttpResponse:
         "report": report,
         "data": data_name(evaluation.data),
         "protocol": protocol(report),
-        "simulated": is_simulated(evaluation, report),
+        "simulated": is_simulated(report),
         "picture": picture(report, candidates(report)),
         "strategies": [_column(report, one) for one in report.strategies],
         "groups": groups,
@@ -99,7 +99,7 @@ def warnings(report: OfflineReport) -> tuple[str, ...]:
                 one.short_lists,
             )
             found.append(text % (label | {"number": figures.count(one.short_lists), "k": str(report.k)}))
-    return (*found, *(gettext(note) for note in report.notes if note != SIMULATED))
+    return (*found, *(gettext(note) for note in report.notes if note != PARTLY_SIMULATED))
 
 
 def _column(report: OfflineReport, one: Evaluated) -> StrategyColumn:

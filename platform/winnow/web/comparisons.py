@@ -14,14 +14,15 @@ from recommenders.models import OfflineEvaluation
 from recommenders.offline.report import OfflineReport, report_from_json
 from winnow.accounts.access import requires
 from winnow.accounts.roles import Permission
-from winnow.jobs.comparison import SIMULATED, Question, question_of, request_comparison
+from winnow.catalog.interactions import PARTLY_SIMULATED
+from winnow.jobs.comparison import Question, question_of, request_comparison
 from winnow.jobs.models import OPEN_STATES, Job, Kind, State
 from winnow.web import measures
 from winnow.web.comparison_form import ComparisonForm
 from winnow.web.experiment import STOP_POLLING
 from winnow.web.progress import Progress, describe
 from winnow.web.request import PageRequest
-from winnow.web.strategy_words import SIMULATED_DATA, data_name
+from winnow.web.strategy_words import data_name
 
 SHOWN = 100  # comparisons in the list
 
@@ -109,7 +110,7 @@ def comparison_row(evaluation: OfflineEvaluation) -> ComparisonRow:
         evaluation=evaluation,
         report=report,
         data=data_name(evaluation.data),
-        simulated=is_simulated(evaluation, report),
+        simulated=is_simulated(report),
         best=best
         and Best(
             label=best[1],
@@ -119,9 +120,9 @@ def comparison_row(evaluation: OfflineEvaluation) -> ComparisonRow:
     )
 
 
-def is_simulated(evaluation: OfflineEvaluation, report: OfflineReport) -> bool:
+def is_simulated(report: OfflineReport) -> bool:
     """Whether the data, or a part of it, was simulated."""
-    return evaluation.data in SIMULATED_DATA or SIMULATED in report.notes
+    return PARTLY_SIMULATED in report.notes
 
 
 def job_rows() -> list[JobRow]:

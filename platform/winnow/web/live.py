@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from experiments.selectors import simulated_keys
 from winnow.accounts.access import requires
 from winnow.accounts.roles import Permission
 from winnow.events.incoming import MINUTES, MOST, Wanted, incoming
@@ -27,6 +28,7 @@ def live(request: PageRequest) -> HttpResponse:
     wanted = Wanted(**asked, accepted=outcome != REFUSED, refused=outcome != ACCEPTED)
     context = {
         "rows": incoming(wanted),
+        "simulated": simulated_keys(),
         "asked": asked | {"outcome": outcome},
         "filtered": any(asked.values()) or outcome in (ACCEPTED, REFUSED),
         "paused": "paused" in request.GET,

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from experiments import figures
 from experiments.contracts import Scale
+from experiments.selectors import simulated_keys
 from recommenders.contracts import Kind
 from recommenders.profiles.computation import HISTORIES, Summary
 from recommenders.profiles.distributions import Distribution, Shares
@@ -83,6 +84,7 @@ def profiles(request: PageRequest) -> HttpResponse:
     summary = summary_of(version) if version else None
     context: dict[str, object] = {
         "version": version,
+        "simulated": bool(simulated_keys()),
         "summary": summary,
         "job": describe(job) if job else None,
         "may_run": request.user.may(Permission.RUN_EXPERIMENTS),
@@ -106,7 +108,7 @@ def user(request: PageRequest) -> HttpResponse:
     """One user, by ``?id=``."""
     user_id, version = request.GET.get("id", "").strip(), newest_version()
     record = find_user(version, user_id) if version else None
-    context: dict[str, object] = {"id": user_id, "version": version, "record": record}
+    context: dict[str, object] = _context(user_id, version, record)
     if version and record:
         context |= _user_context(version, user_id, record)
     return render(request, "profiles/user.html", context, status=200 if record else 404)
@@ -118,13 +120,17 @@ def item(request: PageRequest) -> HttpResponse:
     """One item, by ``?id=``."""
     item_id, version = request.GET.get("id", "").strip(), newest_version()
     record = find_item(version, item_id) if version else None
-    context: dict[str, object] = {"id": item_id, "version": version, "record": record}
+    context: dict[str, object] = _context(item_id, version, record)
     if record:
         context["counts"] = [(name, _number(record[key])) for key, name in ITEM_COUNTS.items()]
         context["band"] = gettext(str(record["price_band"])) if record["price_band"] else ""
         context["promotion_share"] = _share(record["promotion_share"])
         context["trend"] = figures.ABSENT if record["trend"] is None else f"× {float(str(record['trend'])):.2f}"
     return render(request, "profiles/item.html", context, status=200 if record else 404)
+
+
+def _context(name: str, version: ProfileVersion | None, record: Record | None) -> dict[str, object]:
+    return {"id": name, "version": version, "record": record, "simulated": bool(simulated_keys())}
 
 
 def _user_context(version: ProfileVersion, user_id: str, record: Record) -> dict[str, object]:

@@ -20,6 +20,7 @@ from recommenders.registry import places, strategy_class
 from winnow.accounts.access import requires
 from winnow.accounts.roles import Permission
 from winnow.web import measures
+from winnow.web.comparisons import is_simulated
 from winnow.web.request import PageRequest
 
 Serving = Mapping[str, Sequence[Arm]]
@@ -69,6 +70,7 @@ def strategies(request: PageRequest) -> HttpResponse:
         "rows": rows,
         "newest": newest,
         "k": report.k if report else 0,
+        "simulated": report is not None and is_simulated(report),
         "any_trained": any(row.versions for row in rows),
         "may_train": request.user.may(Permission.REGISTER_STRATEGIES),
     }

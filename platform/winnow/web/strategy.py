@@ -19,6 +19,7 @@ from recommenders.registry import places, strategy_class
 from recommenders.services import artefact_root, make_current
 from winnow.accounts.access import requires
 from winnow.accounts.roles import Permission
+from winnow.catalog.interactions import SIMULATED, SOURCE
 from winnow.jobs.models import Job, Kind
 from winnow.jobs.training import request_training
 from winnow.web import measures
@@ -26,6 +27,7 @@ from winnow.web.experiment import STOP_POLLING
 from winnow.web.progress import describe as describe_job
 from winnow.web.request import PageRequest
 from winnow.web.strategies import arms_by_version, describe
+from winnow.web.strategy_words import data_name
 from winnow.web.training_form import TrainingForm
 
 REPORTED = ("seconds", "users", "items", "interactions", "notes")
@@ -50,6 +52,8 @@ class VersionRow:
     seconds: str
     report: Mapping[str, object]
     notes: Mapping[str, object]
+    learnt_from: str
+    simulated: bool
     config: Mapping[str, object]
     files: tuple[File, ...]
 
@@ -166,6 +170,7 @@ def _job_context(key: str, job: Job | None) -> dict[str, object]:
 def _version_row(version: StrategyVersion, *, current: int | None, serves: Sequence[Arm]) -> VersionRow:
     manifest = version.manifest
     report = manifest.get("report", {})
+    notes = report.get("notes", {})
     folder = artefact_root() / version.strategy.key / version.version
     paths = {name: folder / name for name in manifest.get("files", {})}
     return VersionRow(
@@ -174,7 +179,9 @@ def _version_row(version: StrategyVersion, *, current: int | None, serves: Seque
         serves=tuple(serves),
         seconds=measures.seconds(float(report["seconds"])) if "seconds" in report else "",
         report={name: report[name] for name in REPORTED[1:4] if name in report},
-        notes=report.get("notes", {}),
+        notes={name: value for name, value in notes.items() if name not in (SOURCE, SIMULATED)},
+        learnt_from=data_name(notes[SOURCE]) if SOURCE in notes else "",
+        simulated=SIMULATED in notes,
         config=manifest.get("config", {}),
         files=tuple(
             File(name=name, sha256=sha256, size=paths[name].stat().st_size if paths[name].is_file() else None)

@@ -40,9 +40,6 @@ DATA: dict[str, Promise] = {
     "complete-journey": _("Complete Journey: a year of a grocer's sales"),
     "complete-journey-campaigns": _("Complete Journey: which campaigns reached whom"),
 }
-SIMULATED_DATA = frozenset(
-    {"complete-journey", "complete-journey-campaigns"}
-)  # its publisher simulated it from real shopping patterns
 
 
 def data_name(data: str) -> str:

@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from experiments.contracts import PlannedArm, Role
+from experiments.services import lifecycle
+from experiments.services.lifecycle import Draft
 from recommenders.contracts import Interactions, Kind
 from recommenders.errors import InvalidData
-from winnow.catalog.interactions import Source, load, named, read
+from winnow.catalog.interactions import PARTLY_SIMULATED, Source, load, named, read
 from winnow.catalog.models import Item
 from winnow.events.compaction import compact
 from winnow.events.ingest import ingest
@@ -134,3 +137,15 @@ def test_a_name_is_never_taken_for_a_path(name):
         named(name)
     with pytest.raises(InvalidData, match="must be one of lake, complete-journey"):
         load(name)
+
+
+def test_what_is_read_says_where_from_what_was_left_out_and_whether_it_was_simulated():
+    send(("01", "ann", "Product Viewed", {"item_id": "a"}), ("02", "ann", "Product Viewed", {}))
+    found = read(named("lake"))
+    assert found.record["source"] == found.name == f"lake@{found.notes['lake_version']}"
+    assert found.remarks == ("Left out: 1 events without item.",)
+    arms = (PlannedArm(key="control"), PlannedArm(key="treatment"))
+    lifecycle.create(Draft(key="exp", name="exp", arms=arms, metrics=(("ctr", Role.PRIMARY),), simulated=True))
+    simulated = read(named("lake"))
+    assert simulated.remarks == (*found.remarks, PARTLY_SIMULATED)
+    assert simulated.record["simulated"] == "yes"

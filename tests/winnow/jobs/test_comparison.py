@@ -37,7 +37,7 @@ def sent(monkeypatch, settings, tmp_path):
 @pytest.fixture
 def small(monkeypatch):
     """A small data set in the place of the large one."""
-    monkeypatch.setattr(comparison, "read", lambda source: Loaded(data=tastes(users=60), notes={}))
+    monkeypatch.setattr(comparison, "read", lambda source: Loaded(data=tastes(users=60), name="complete-journey"))
 
 
 def carry_out(job: Job) -> Job:

@@ -13,6 +13,7 @@ from recommenders.offline.evaluation import evaluate
 from recommenders.services import record_evaluation
 from recommenders.testing import tastes
 from winnow.accounts.models import User
+from winnow.catalog.interactions import PARTLY_SIMULATED
 from winnow.celery import app
 from winnow.jobs.models import Job, State
 from winnow.web.comparison_picture import picture
@@ -100,9 +101,9 @@ def test_a_failed_strategy_says_why_and_has_no_figures(engineer):
 
 def test_simulated_data_is_labelled(engineer):
     assert "SIMULATED" not in text(engineer.get(f"/comparisons/{keep().pk}"))
-    assert "SIMULATED" in text(engineer.get(f"/comparisons/{keep(data='complete-journey').pk}"))
-    noted = replace(REPORT, notes=("Part of these events is simulated.",))
+    noted = replace(REPORT, notes=(PARTLY_SIMULATED,))
     assert "SIMULATED" in text(engineer.get(f"/comparisons/{keep(noted).pk}"))
+    assert "SIMULATED" in text(engineer.get("/strategies"))
 
 
 def test_warnings_are_counted(engineer):

@@ -9,6 +9,9 @@ from html import unescape
 import pytest
 from django.utils import timezone
 
+from experiments.contracts import PlannedArm, Role
+from experiments.services import lifecycle
+from experiments.services.lifecycle import Draft
 from winnow.accounts.keys import create_api_key
 from winnow.accounts.models import Scope, User
 from winnow.events import incoming
@@ -175,3 +178,11 @@ def test_unknown_names_and_changed_types_are_marked(inside, send):
     assert page.index("Promotion Cliked") < page.index("Promotion Clicked")
     assert "changes its type" in page
     assert re.search(r"\bnew whole number × 1 new\b", page)
+
+
+def test_events_of_simulated_experiments_are_labelled(inside, send):
+    for key, simulated in (("real", False), ("made-up", True)):
+        arms = (PlannedArm(key="control"), PlannedArm(key="treatment"))
+        lifecycle.create(Draft(key=key, name=key, arms=arms, metrics=(("ctr", Role.PRIMARY),), simulated=simulated))
+        send({"messageId": key, "properties": {"experiment": key, "arm": "control"}})
+    assert ["SIMULATED" in row for row in shown(inside)] == [True, False]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from experiments.contracts import PlannedArm, Role
+from experiments.services import lifecycle
+from experiments.services.lifecycle import Draft
 from winnow.accounts.models import User
 from winnow.catalog.histories import forget
 from winnow.celery import app
@@ -64,6 +67,15 @@ def test_a_user_is_found_by_an_id_with_any_characters_and_acts_link_to_items(com
     assert "CNY 12.50" in page
     assert "/profiles/item?id=b%2F1%20%26" in page
     assert "A book" in client.get("/profiles/item", {"id": "b/1 &"}).content.decode()
+
+
+def test_profiles_among_simulated_users_are_labelled(computed):
+    client = browser()
+    pages = (("/profiles", {}), ("/profiles/user", {"id": "u+1"}), ("/profiles/item", {"id": "b/1 &"}))
+    assert not any("SIMULATED" in client.get(*page).content.decode() for page in pages)
+    arms = (PlannedArm(key="control"), PlannedArm(key="treatment"))
+    lifecycle.create(Draft(key="exp", name="exp", arms=arms, metrics=(("ctr", Role.PRIMARY),), simulated=True))
+    assert all("SIMULATED" in client.get(*page).content.decode() for page in pages)
 
 
 def test_an_id_that_nobody_has_is_answered_with_404_and_another_search(computed):

@@ -15,6 +15,7 @@ from recommenders.services import artefact_root, record_evaluation, register_tra
 from recommenders.testing import tastes
 from recommenders.training import train
 from winnow.accounts.models import User
+from winnow.catalog.interactions import Loaded
 from winnow.celery import app
 from winnow.jobs.models import Job, Kind, State
 from winnow.web import strategy_words
@@ -47,8 +48,9 @@ def text(response) -> str:
     return unescape(re.sub(r"\s+", " ", strip_tags(response.content.decode())))
 
 
-def add_version(**config: object) -> str:
-    version, manifest = train("item-knn", tastes(users=60), artefact_root(), config=config, seed=2)
+def add_version(loaded: Loaded | None = None, **config: object) -> str:
+    notes = loaded.record if loaded else None
+    version, manifest = train("item-knn", tastes(users=60), artefact_root(), config=config, seed=2, notes=notes)
     register_trained(version, manifest, created_by="eva")
     return version
 
@@ -139,6 +141,15 @@ def test_a_version_says_where_it_came_from_and_what_its_files_are(engineer):
         assert words in page, words
     (artefact_root() / "item-knn" / version / "state.npz").unlink()
     assert "missing on this machine" in text(engineer.get("/strategies/item-knn"))
+
+
+def test_a_version_says_what_it_learnt_from_and_that_it_was_simulated(engineer):
+    add_version(Loaded(data=tastes(users=60), name="lake@7"))
+    page = text(engineer.get("/strategies/item-knn"))
+    assert "This platform's events, version 7 of the lake" in page
+    assert "SIMULATED" not in page
+    add_version(Loaded(data=tastes(users=60), name="complete-journey", simulated=True), neighbours=9)
+    assert "a year of a grocer's sales SIMULATED" in text(engineer.get("/strategies/item-knn"))
 
 
 def test_an_engineer_goes_back_to_an_older_version_and_a_viewer_cannot(engineer):
